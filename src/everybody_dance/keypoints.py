@@ -1,0 +1,195 @@
+"""Keypoints: the one value that every room of the house passes on.
+
+137 joints in OpenPose's order: 0-24 body (BODY_25), 25-94 face, 95-115 left hand, 116-136 right hand.
+Left and right are the person's own.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.files import replacing
+
+Array = NDArray[np.float32]
+
+
+class Joint(IntEnum):
+    """The 25 body joints, in OpenPose's BODY_25 order."""
+
+    NOSE = 0
+    NECK = 1
+    RIGHT_SHOULDER = 2
+    RIGHT_ELBOW = 3
+    RIGHT_WRIST = 4
+    LEFT_SHOULDER = 5
+    LEFT_ELBOW = 6
+    LEFT_WRIST = 7
+    MID_HIP = 8
+    RIGHT_HIP = 9
+    RIGHT_KNEE = 10
+    RIGHT_ANKLE = 11
+    LEFT_HIP = 12
+    LEFT_KNEE = 13
+    LEFT_ANKLE = 14
+    RIGHT_EYE = 15
+    LEFT_EYE = 16
+    RIGHT_EAR = 17
+    LEFT_EAR = 18
+    LEFT_BIG_TOE = 19
+    LEFT_SMALL_TOE = 20
+    LEFT_HEEL = 21
+    RIGHT_BIG_TOE = 22
+    RIGHT_SMALL_TOE = 23
+    RIGHT_HEEL = 24
+
+
+JOINT_COUNT = 137
+BODY = slice(0, 25)
+FACE = slice(25, 95)
+LEFT_HAND = slice(95, 116)
+RIGHT_HAND = slice(116, 137)
+GROUPS = {"body": BODY, "face": FACE, "left hand": LEFT_HAND, "right hand": RIGHT_HAND}
+
+# Bones of the body by name, joints 0-based, in the order in which they are drawn.
+BODY_LIMBS: dict[str, tuple[int, int]] = {
+    "right hip": (8, 9),
+    "left hip": (8, 12),
+    "spine": (1, 8),
+    "right thigh": (9, 10),
+    "right shin": (10, 11),
+    "left thigh": (12, 13),
+    "left shin": (13, 14),
+    "right foot": (11, 22),
+    "right toes": (22, 23),
+    "right heel": (11, 24),
+    "left foot": (14, 19),
+    "left toes": (19, 20),
+    "left heel": (14, 21),
+    "right shoulder": (1, 2),
+    "left shoulder": (1, 5),
+    "right upper arm": (2, 3),
+    "right forearm": (3, 4),
+    "left upper arm": (5, 6),
+    "left forearm": (6, 7),
+    "neck": (1, 0),
+    "right eye": (0, 15),
+    "left eye": (0, 16),
+    "right ear": (15, 17),
+    "left ear": (16, 18),
+}
+
+# One finger is a chain of four bones from the wrist; joints count from the hand's own wrist (0).
+FINGERS: dict[str, tuple[int, ...]] = {
+    "thumb": (0, 1, 2, 3, 4),
+    "index": (0, 5, 6, 7, 8),
+    "middle": (0, 9, 10, 11, 12),
+    "ring": (0, 13, 14, 15, 16),
+    "little": (0, 17, 18, 19, 20),
+}
+
+# Lines of the 70-point face (68 points of the iBUG annotation and two pupils); joints count from the face's first.
+FACE_LINES: dict[str, tuple[int, ...]] = {
+    "jaw": tuple(range(17)),
+    "right eyebrow": tuple(range(17, 22)),
+    "left eyebrow": tuple(range(22, 27)),
+    "nose bridge": tuple(range(27, 31)),
+    "nose base": tuple(range(31, 36)),
+    "right eye": (*range(36, 42), 36),
+    "left eye": (*range(42, 48), 42),
+    "outer lips": (*range(48, 60), 48),
+    "inner lips": (*range(60, 68), 60),
+}
+PUPILS = (68, 69)
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """The joints of one person over a clip.
+
+    Attributes:
+        xy: float32 (T, 137, 2), pixels of the upright frame. The frame's edges are at 0 and W (or H), so the first
+            pixel's centre is 0.5 and resizing is multiplication.
+        confidence: float32 (T, 137) in [0, 1]. 0 means not found, and then ``xy`` means nothing.
+        size: (W, H) of the frame in pixels.
+        fps: frames a second, exact.
+    """
+
+    xy: Array
+    confidence: Array
+    size: tuple[int, int]
+    fps: Fraction
+
+    def __post_init__(self) -> None:
+        xy = np.ascontiguousarray(self.xy, np.float32)
+        confidence = np.ascontiguousarray(self.confidence, np.float32)
+        if xy.ndim != 3 or xy.shape[1:] != (JOINT_COUNT, 2):
+            raise ValueError(f"xy must be (T, {JOINT_COUNT}, 2), not {xy.shape}")
+        if confidence.shape != xy.shape[:2]:
+            raise ValueError(f"confidence must be {xy.shape[:2]}, not {confidence.shape}")
+        if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
+            raise ValueError("confidence must lie in [0, 1]")
+        if not np.isfinite(xy[confidence > 0]).all():
+            raise ValueError("xy of a joint that was found must be finite")
+        if min(self.size) < 1 or self.fps <= 0:
+            raise ValueError(f"size {self.size} and fps {self.fps} must be positive")
+        # A joint that was not found has no place: one canonical value, so that equal keypoints are equal bytes.
+        xy = np.where(confidence[..., None] > 0, xy, np.float32(0))
+        object.__setattr__(self, "xy", xy)
+        object.__setattr__(self, "confidence", confidence)
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, frames: slice | NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Self:
+        """The same clip with some of its frames."""
+        return replace(self, xy=self.xy[frames], confidence=self.confidence[frames])
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """bool (T, 137): which joints were found."""
+        return self.confidence > 0
+
+    @property
+    def person_seen(self) -> NDArray[np.bool_]:
+        """bool (T,): frames in which at least three body joints were found."""
+        return np.asarray(self.found[:, BODY].sum(axis=1) >= 3)
+
+    def scaled_to(self, size: tuple[int, int]) -> Self:
+        """The keypoints of the same clip resized to ``size`` (W, H)."""
+        factor = np.array(size, np.float32) / np.array(self.size, np.float32)
+        return replace(self, xy=self.xy * factor, size=size)
+
+    def save(self, path: Path) -> None:
+        """Write to ``path`` (.npz), atomically."""
+        with replacing(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                xy=self.xy,
+                confidence=self.confidence,
+                size=np.array(self.size, np.int64),
+                fps=np.array([self.fps.numerator, self.fps.denominator], np.int64),
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises:
+            OSError, ValueError, KeyError: there is no such file, or it is not a keypoints file.
+        """
+        with np.load(path, allow_pickle=False) as arrays:
+            width, height = (int(value) for value in arrays["size"])
+            numerator, denominator = (int(value) for value in arrays["fps"])
+            fps = Fraction(numerator, denominator)
+            return cls(arrays["xy"], arrays["confidence"], (width, height), fps)
+
+    @classmethod
+    def empty(cls, frames: int, size: tuple[int, int], fps: Fraction) -> Self:
+        """``frames`` frames in which nobody was found."""
+        xy = np.zeros((frames, JOINT_COUNT, 2), np.float32)
+        return cls(xy, np.zeros((frames, JOINT_COUNT), np.float32), size, fps)

@@ -1,0 +1,1 @@
+"""Generators, discriminators and feature extractors: plain arguments in, never a configuration."""

@@ -1,0 +1,1 @@
+"""The trained person: networks, clean plate, window and previous frame."""

@@ -1,0 +1,1 @@
+"""A source video to a result video."""
