@@ -95,7 +95,8 @@ def person_windows(
     high = np.where(found, xy, -np.inf).max(axis=1)
     margin = MARGIN * np.percentile((high - low)[:, 1], 95)
     low, high = np.clip(low - margin, 0, frame), np.clip(high + margin, 0, frame)
-    extent = np.percentile(high - low, 99, axis=0)
+    # Room for one step more than the person needs, or no box whose origin is a multiple of STRIDE might hold them.
+    extent = np.percentile(high - low, 99, axis=0) + STRIDE
     sides = [
         min(max(-(-int(np.ceil(need)) // SIZE_STEP) * SIZE_STEP, least), most)
         for need, least, most in zip(extent, at_least, (limit.width, limit.height), strict=True)

@@ -1,0 +1,109 @@
+"""Does a performer that sees its own previous frame stay steady? The contraction tests, as numbers.
+
+A performer without previous-frame conditioning passes all of them by construction.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.window import Box
+from everybody_dance.evaluation.boxes import body_boxes
+from everybody_dance.evaluation.metrics import Frame, ssim
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.performer.performer import Performer
+from everybody_dance.transfer.synthesizer import Synthesizer
+
+FORGET_WITHIN = 30
+"""After this many frames a different beginning must be forgotten."""
+
+MOST_DIFFERENCE = 1.0
+"""Allowed mean difference then, in units of 1/255."""
+
+LEAST_SIMILARITY = 0.99
+"""Allowed SSIM between frames 30 and 300 of a pose that is held."""
+
+MOST_DRIFT = 0.005
+"""Allowed SSIM lost from the second pass of a clip to the sixth."""
+
+
+def memory_of_first_frame(
+    performer: Performer, keypoints: Keypoints, first: Frame, other: Frame, after: int = FORGET_WITHIN
+) -> float:
+    """How far two dances of the same poses still differ that began after different frames.
+
+    Args:
+        keypoints: more than ``after`` frames without a cut, in the performer's frame.
+        first, other: uint8 (H, W, 3), what each dance takes for the frame before its first.
+        after: frames painted before they are compared.
+
+    Returns:
+        Mean absolute difference in units of 1/255, over the window (the rest is plate in both).
+
+    Raises:
+        ValueError: there are too few frames, or nobody is seen in one of them: that would forget by itself.
+    """
+    if len(keypoints) <= after:
+        raise ValueError(f"{len(keypoints)} frames are too few to compare after {after}")
+    keypoints = keypoints[: after + 1]
+    if not keypoints.person_seen.all():
+        raise ValueError("the person must be seen in all frames")
+    windows = performer.windows(keypoints)
+    one, two = (
+        _last(Synthesizer(performer, keypoints, windows=windows, previous=previous)) for previous in (first, other)
+    )
+    return float(np.abs(windows[-1].cut(one).astype(int) - windows[-1].cut(two)).mean())
+
+
+def held_pose_similarity(
+    performer: Performer, keypoints: Keypoints, frame: int, early: int = FORGET_WITHIN, late: int = 300
+) -> float:
+    """SSIM in the body box between the ``early`` th and the ``late`` th frame of a pose that is held still.
+
+    Args:
+        keypoints: in the performer's frame.
+        frame: which of them is held.
+
+    Raises:
+        ValueError: nobody is seen in that frame.
+    """
+    held = keypoints[np.full(late, frame)]
+    box = body_boxes(held[:1])[0]
+    if box is None:
+        raise ValueError(f"nobody is seen in frame {frame}")
+    wanted = (early, late)
+    frames = {index: image for index, image in enumerate(Synthesizer(performer, held), 1) if index in wanted}
+    return ssim(frames[late], frames[early], [box])[0]
+
+
+def repeated_passes(
+    performer: Performer,
+    keypoints: Keypoints,
+    truth: Callable[[int], Frame],
+    passes: int = 6,
+) -> NDArray[np.float64]:
+    """A clip danced several times without a pause: mean SSIM of each pass against the truth, in the body box.
+
+    Args:
+        keypoints: the clip, in the performer's frame. From its end the dance goes on with its beginning, and the
+            previous frame is kept.
+        truth: gives the true frame, uint8 (H, W, 3), by its index in ``keypoints``.
+        passes: how many times.
+
+    Returns:
+        float64 (passes,).
+    """
+    boxes: list[Box | None] = body_boxes(keypoints)
+    scores = np.full((passes, len(keypoints)), np.nan)
+    repeated = keypoints[np.tile(np.arange(len(keypoints)), passes)]
+    for index, frame in enumerate(Synthesizer(performer, repeated)):
+        nth, within = divmod(index, len(keypoints))
+        if boxes[within] is not None:
+            scores[nth, within] = ssim(frame, truth(within), [boxes[within]])[0]
+    return np.asarray(np.nanmean(scores, axis=1), np.float64)
+
+
+def _last(frames: Synthesizer) -> Frame:
+    return deque(frames, maxlen=1)[0]

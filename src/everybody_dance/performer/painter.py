@@ -1,0 +1,89 @@
+"""From networks to pictures: one way to ask any generator for a frame."""
+
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from everybody_dance.networks.fast import FastGenerator
+from everybody_dance.networks.pix2pixhd import GlobalGenerator
+
+Architecture = Literal["fast", "pix2pixhd"]
+
+
+class Painter(nn.Module):
+    """A generator and the rule by which its output becomes a frame.
+
+    ``fast`` paints the person and a mask, laid over the plate (over nothing where ``over_plate`` is off: then it
+    paints the whole picture). ``pix2pixhd`` is the paper's generator: pose and previous frame in, whole frame out.
+
+    Args:
+        architecture: which generator.
+        previous_frame: whether the frame before is given to it (the paper's temporal smoothing).
+        over_plate: whether a clean plate lies behind the person.
+        arguments: the generator's own.
+    """
+
+    def __init__(
+        self, architecture: Architecture, *, previous_frame: bool, over_plate: bool, arguments: dict[str, int]
+    ) -> None:
+        super().__init__()
+        self.previous_frame = previous_frame
+        self.over_plate = over_plate
+        self.generator: nn.Module
+        if architecture == "fast":
+            self.generator = FastGenerator(previous_frame=previous_frame, **arguments)
+        else:
+            self.generator = GlobalGenerator(6 if previous_frame else 3, **arguments)
+
+    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """
+        Args:
+            pose, plate: (B, 3, H, W) in [-1, 1].
+            previous: (B, 3, H, W) in [-1, 1]: the composited frame before, or None where there is none.
+
+        Returns:
+            The composited frame (B, 3, H, W) in [-1, 1], and the mask (B, 1, H, W) in [0, 1] (None: no plate).
+        """
+        if not self.previous_frame:
+            previous = None
+        if isinstance(self.generator, FastGenerator):
+            if not self.over_plate:
+                return self.generator(pose, torch.zeros_like(plate), previous)[0], None
+            colours, mask = self.generator(pose, plate, previous)
+            return plate + mask * (colours - plate), mask
+        if self.previous_frame:
+            pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
+        frame: Tensor = self.generator(pose)
+        return frame.float(), None
+
+
+def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], in the memory layout the networks are fastest with."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device, non_blocking=True)
+    return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def to_images(tensor: Tensor) -> NDArray[np.uint8]:
+    """float (B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3)."""
+    pixels = ((tensor.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 for the heavy layers where the processor computes in it natively; float32 elsewhere."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one; otherwise what ``name`` says."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

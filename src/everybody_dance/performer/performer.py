@@ -1,0 +1,223 @@
+"""The trained person: give it a pose and the frame before, and it paints the next frame."""
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+import pydantic
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+
+from everybody_dance import __version__
+from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.window import Box, person_windows, whole_frame
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.files import write_bytes, write_text
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.performer.painter import (
+    Architecture,
+    Painter,
+    choose_device,
+    mixed_precision,
+    to_images,
+    to_tensor,
+)
+from everybody_dance.retarget.statistics import PoseStatistics
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "model.json"
+
+
+class PerformerManifest(BaseModel):
+    """Everything about a performer but its weights and its plate: ``model/model.json``.
+
+    Attributes:
+        size: (W, H) of the frames it paints, in pixels.
+        fps: rate of the footage it was trained on, as a fraction.
+        window: (W, H) of the person window it was trained with; None: it paints the whole frame.
+        statistics: where the person stands in the frame, for global pose normalization.
+        perceptual_loss: what it was trained with, ``vgg19`` or ``laplacian``.
+        steps: training steps taken.
+        hashes: SHA-256 of each file beside this one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    made_with: str
+    preset: str
+    subject: str
+    detector: str
+    size: tuple[int, int]
+    fps: Fraction
+    window: tuple[int, int] | None
+    statistics: PoseStatistics
+    architecture: Architecture
+    arguments: dict[str, int]
+    previous_frame: bool
+    over_plate: bool
+    perceptual_loss: str
+    steps: int
+    hashes: dict[str, str] = {}
+
+
+class Performer:
+    """Networks, clean plate and window of one person.
+
+    Args:
+        manifest: what it is.
+        painter: its networks, on the device where they are to run.
+        plate: uint8 (H, W, 3), the empty place.
+        device: where ``painter`` is.
+    """
+
+    def __init__(
+        self, manifest: PerformerManifest, painter: Painter, plate: NDArray[np.uint8], device: torch.device
+    ) -> None:
+        if plate.shape != (manifest.size[1], manifest.size[0], 3):
+            raise ValueError(f"a plate of shape {plate.shape} does not fit frames of {manifest.size}")
+        self.manifest = manifest
+        self.painter = painter
+        self.plate = plate
+        self.device = device
+
+    def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
+        """The box that is painted in each frame; ``keypoints`` are in this performer's frame."""
+        if self.manifest.window is None:
+            return [whole_frame(self.manifest.size)] * len(keypoints)
+        return person_windows(keypoints, cuts, at_least=self.manifest.window)
+
+    @torch.inference_mode()
+    def step(
+        self,
+        xy: NDArray[np.float32],
+        confidence: NDArray[np.float32],
+        box: Box,
+        previous: NDArray[np.uint8] | None,
+    ) -> NDArray[np.uint8]:
+        """Paint one frame.
+
+        Args:
+            xy: (137, 2), pixels of this performer's frame.
+            confidence: (137,) in [0, 1].
+            box: what to paint; the rest of the frame is the plate.
+            previous: uint8 (H, W, 3), the whole frame before; None at the start and after a cut.
+
+        Returns:
+            uint8 (H, W, 3).
+        """
+        pose = draw_pose(xy, confidence, box, self.manifest.size[1])
+        images = [pose, box.cut(self.plate)]
+        if previous is not None:
+            images.append(box.cut(previous))
+        tensors = [to_tensor(image[None], self.device) for image in images]
+        with mixed_precision(self.device):
+            painted, _ = self.painter(tensors[0], tensors[1], tensors[2] if previous is not None else None)
+        frame = self.plate.copy()
+        box.paste(to_images(painted)[0], frame)
+        return frame
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""
+        weights = safetensors.torch.save(
+            {name: value.cpu().contiguous() for name, value in self.painter.state_dict().items()}
+        )
+        _, plate = cv2.imencode(".png", self.plate[..., ::-1])
+        files = {"generator.safetensors": weights, "plate.png": plate.tobytes()}
+        for name, data in files.items():
+            write_bytes(folder / name, data)
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        manifest = self.manifest.model_copy(update={"hashes": hashes})
+        write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Self:
+        """Load a performer from a subject's folder or from a bare ``model`` folder.
+
+        Raises:
+            DanceError: there is no trained performer (``no-model``), it comes from a newer version
+                (``newer-version``), or it is damaged or not one of ours (``bad-model``).
+        """
+        if not (folder / MANIFEST_NAME).is_file():
+            folder = folder / "model"
+        if not (folder / MANIFEST_NAME).is_file():
+            raise DanceError("no-model", f"There is no trained performer in {folder.parent}. `dance train` makes one.")
+        manifest = _read_manifest(folder)
+        weights = _read_checked(folder, "generator.safetensors", manifest)
+        plate_file = _read_checked(folder, "plate.png", manifest)
+        chosen = usable_device(device)
+        try:
+            painter = build_painter(manifest)
+            painter.load_state_dict(safetensors.torch.load(weights), strict=True)
+            plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+            painter = painter.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+            return cls(manifest, painter, plate, chosen)
+        except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+            raise _damaged(folder) from error
+
+
+def build_painter(manifest: PerformerManifest) -> Painter:
+    """The networks that ``manifest`` describes, with fresh weights."""
+    return Painter(
+        manifest.architecture,
+        previous_frame=manifest.previous_frame,
+        over_plate=manifest.over_plate,
+        arguments=manifest.arguments,
+    )
+
+
+def new_manifest(**fields: object) -> PerformerManifest:
+    """A manifest of this version of the format."""
+    return PerformerManifest.model_validate({"version": FORMAT_VERSION, "made_with": __version__, **fields})
+
+
+def usable_device(name: str) -> torch.device:
+    """The device called ``name``.
+
+    Raises:
+        UsageError: this machine has no such device.
+    """
+    try:
+        device = choose_device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError("no-device", f"This machine has no device {name!r}. Use --device auto or cpu.") from error
+    return device
+
+
+def _read_manifest(folder: Path) -> PerformerManifest:
+    text = (folder / MANIFEST_NAME).read_bytes()
+    try:
+        version = pydantic.TypeAdapter(dict[str, object]).validate_json(text).get("version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise DanceError(
+                "newer-version",
+                f"{folder} was made by a newer version of Everybody Dance. Update it to use this performer.",
+            )
+        return PerformerManifest.model_validate_json(text)
+    except pydantic.ValidationError as error:
+        raise _damaged(folder) from error
+
+
+def _read_checked(folder: Path, name: str, manifest: PerformerManifest) -> bytes:
+    try:
+        data = (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        raise _damaged(folder) from error
+    if hashlib.sha256(data).hexdigest() != manifest.hashes.get(name):
+        raise _damaged(folder)
+    return data
+
+
+def _damaged(folder: Path) -> DanceError:
+    return DanceError(
+        "bad-model",
+        f"The performer in {folder} is damaged or was not made by this program. Train it again, or copy it again.",
+    )

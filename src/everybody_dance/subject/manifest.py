@@ -1,0 +1,62 @@
+"""What ``subject.json`` holds."""
+
+from fractions import Fraction
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from everybody_dance.retarget.statistics import PoseStatistics
+
+FORMAT_VERSION = 1
+
+
+class Source(BaseModel):
+    """One file of footage, known by its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str
+
+
+class Clip(BaseModel):
+    """Frames [first, stop) come from one file; [holdout, stop) are held out of training, plate and statistics."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: int = Field(ge=0)
+    holdout: int = Field(ge=0)
+    stop: int = Field(ge=0)
+
+
+class SubjectManifest(BaseModel):
+    """A prepared person, but for the frames, the keypoints and the plate.
+
+    Attributes:
+        identity: hash of the footage's content and the options; trainings belong to one identity.
+        size: (W, H) of the prepared frames, in pixels.
+        fps: of the prepared frames.
+        detector: all that the keypoints depend on.
+        cuts: first frames of new shots inside a clip.
+        camera_moves: the camera does not stand still: there is no clean plate then.
+        camera_motion: largest steady displacement of the background, in percent of the height.
+        exposure_change: brightest over darkest, minus 1, of the background in the training frames.
+        plate_unknown_share: share of the plate's pixels that the footage hardly ever uncovers.
+        options: what the user asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = FORMAT_VERSION
+    identity: str
+    sources: tuple[Source, ...]
+    size: tuple[int, int]
+    fps: Fraction
+    detector: str
+    statistics: PoseStatistics
+    clips: tuple[Clip, ...]
+    cuts: tuple[int, ...]
+    camera_moves: bool
+    camera_motion: float
+    exposure_change: float
+    plate_unknown_share: float
+    options: dict[str, str | int | float | None]

@@ -1,0 +1,144 @@
+"""Keypoints: checked on the way in, the same after a round trip, tables that name real joints."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from everybody_dance.keypoints import (
+    BODY,
+    BODY_LIMBS,
+    FACE,
+    FACE_LINES,
+    FINGERS,
+    GROUPS,
+    JOINT_COUNT,
+    PUPILS,
+    Joint,
+    Keypoints,
+)
+
+SIZE, FPS = (320, 240), Fraction(30000, 1001)
+
+
+def _some(frames: int = 4) -> Keypoints:
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(0, 240, (frames, JOINT_COUNT, 2)).astype(np.float32)
+    confidence = rng.uniform(0, 1, (frames, JOINT_COUNT)).astype(np.float32)
+    confidence[confidence < 0.3] = 0
+    return Keypoints(xy, confidence, SIZE, FPS)
+
+
+def test_groups_cover_every_joint_once() -> None:
+    covered = np.concatenate([np.arange(JOINT_COUNT)[group] for group in GROUPS.values()])
+    assert covered.tolist() == list(range(137))
+    assert len(Joint) == BODY.stop
+
+
+@pytest.mark.parametrize(
+    ("limb", "first", "second"),
+    [
+        ("right thigh", Joint.RIGHT_HIP, Joint.RIGHT_KNEE),
+        ("right shin", Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
+        ("left thigh", Joint.LEFT_HIP, Joint.LEFT_KNEE),
+        ("left foot", Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE),
+        ("right foot", Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE),
+        ("right forearm", Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
+        ("left upper arm", Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW),
+        ("spine", Joint.NECK, Joint.MID_HIP),
+        ("neck", Joint.NECK, Joint.NOSE),
+    ],
+)
+def test_limbs_join_the_joints_they_are_named_after(limb: str, first: Joint, second: Joint) -> None:
+    assert BODY_LIMBS[limb] == (first, second)
+
+
+def test_no_limb_joins_left_and_right() -> None:
+    for name, ends in BODY_LIMBS.items():
+        sides = {Joint(end).name.split("_")[0] for end in ends} & {"LEFT", "RIGHT"}
+        assert len(sides) <= 1, name
+        if sides:
+            assert name.split()[0].upper() in sides
+
+
+def test_fingers_and_face_lines_use_every_point() -> None:
+    assert {joint for chain in FINGERS.values() for joint in chain} == set(range(21))
+    face = {point for line in FACE_LINES.values() for point in line} | set(PUPILS)
+    assert face == set(range(FACE.stop - FACE.start))
+
+
+def test_a_joint_that_was_not_found_has_no_place() -> None:
+    xy = np.full((1, JOINT_COUNT, 2), np.nan, np.float32)
+    confidence = np.zeros((1, JOINT_COUNT), np.float32)
+    xy[0, 0], confidence[0, 0] = (3, 4), 1
+    keypoints = Keypoints(xy, confidence, SIZE, FPS)
+    assert np.isfinite(keypoints.xy).all()
+    assert keypoints.xy[0, 0].tolist() == [3, 4]
+    assert not keypoints.xy[0, 1:].any()
+
+
+def test_three_body_joints_make_a_person() -> None:
+    confidence = np.zeros((3, JOINT_COUNT), np.float32)
+    confidence[0, [0, 1]] = 1
+    confidence[1, [0, 1, 8]] = 0.1
+    confidence[2, FACE] = 1
+    keypoints = Keypoints(np.ones((3, JOINT_COUNT, 2), np.float32), confidence, SIZE, FPS)
+    assert keypoints.person_seen.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("xy_shape", "confidence_shape", "level", "size"),
+    [
+        ((2, 136, 2), (2, 136), 1.0, SIZE),  # a joint is missing
+        ((2, 137, 3), (2, 137), 1.0, SIZE),  # three coordinates
+        ((2, 137, 2), (3, 137), 1.0, SIZE),  # another number of frames
+        ((2, 137, 2), (2, 137), 1.1, SIZE),  # confidence above 1
+        ((2, 137, 2), (2, 137), -0.1, SIZE),
+        ((2, 137, 2), (2, 137), np.nan, SIZE),
+        ((2, 137, 2), (2, 137), 1.0, (0, 240)),
+    ],
+)
+def test_refuses_what_does_not_fit(
+    xy_shape: tuple[int, ...], confidence_shape: tuple[int, ...], level: float, size: tuple[int, int]
+) -> None:
+    with pytest.raises(ValueError):
+        Keypoints(np.zeros(xy_shape, np.float32), np.full(confidence_shape, level, np.float32), size, FPS)
+
+
+def test_refuses_a_found_joint_without_a_place() -> None:
+    xy = np.zeros((1, JOINT_COUNT, 2), np.float32)
+    xy[0, 5] = np.inf
+    with pytest.raises(ValueError, match="finite"):
+        Keypoints(xy, np.ones((1, JOINT_COUNT), np.float32), SIZE, FPS)
+
+
+def test_round_trip_through_a_file(tmp_path: Path) -> None:
+    keypoints = _some()
+    keypoints.save(tmp_path / "keypoints.npz")
+    read = Keypoints.load(tmp_path / "keypoints.npz")
+    assert np.array_equal(read.xy, keypoints.xy)
+    assert np.array_equal(read.confidence, keypoints.confidence)
+    assert (read.size, read.fps) == (SIZE, FPS)
+
+
+def test_frames_can_be_chosen() -> None:
+    keypoints = _some(6)
+    assert len(keypoints[1:3]) == 2
+    assert np.array_equal(keypoints[np.array([5, 0])].xy, keypoints.xy[[5, 0]])
+    assert len(keypoints[np.zeros(6, bool)]) == 0
+
+
+@given(width=st.integers(1, 4000), height=st.integers(1, 4000))
+def test_resizing_is_multiplication_of_edges(width: int, height: int) -> None:
+    xy = np.full((1, JOINT_COUNT, 2), SIZE, np.float32)
+    resized = Keypoints(xy, np.ones((1, JOINT_COUNT), np.float32), SIZE, FPS).scaled_to((width, height))
+    assert resized.size == (width, height)
+    np.testing.assert_allclose(resized.xy[0, 0], [width, height], rtol=1e-5)
+
+
+def test_empty_has_nobody() -> None:
+    assert not Keypoints.empty(3, SIZE, FPS).person_seen.any()
+    assert len(Keypoints.empty(0, SIZE, FPS)) == 0
