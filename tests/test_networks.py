@@ -263,7 +263,7 @@ class TestVGG19Files:
         shallow = {name: value for name, value in random_vgg().items() if int(name.split(".")[1]) <= 10}
         safetensors.torch.save_file(shallow, tmp_path / "shallow.safetensors")
         assert len(load_vgg19(tmp_path / "shallow.safetensors", depth=3)(torch.zeros(1, 3, 16, 16))) == 3
-        with pytest.raises(DanceError, match=r"features\.12\.weight and 9 more"):
+        with pytest.raises(DanceError, match=r"features\.12\.weight and \d+ more"):
             load_vgg19(tmp_path / "shallow.safetensors")
 
     def test_wrong_files_are_named(self, tmp_path: Path):
