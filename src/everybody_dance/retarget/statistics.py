@@ -64,6 +64,10 @@ class DepthRange(BaseModel):
             return (self.far_height + self.close_height) / 2
         return float(np.interp(level, [self.far, self.close], [self.far_height, self.close_height]))
 
+    def scaled(self, factor: float) -> "DepthRange":
+        """The same range in a picture resized by ``factor``."""
+        return DepthRange.model_validate({name: factor * value for name, value in self.model_dump().items()})
+
     def shrunk(self, factor: float) -> "DepthRange":
         """The range shrunk about its median by ``factor`` in [0, 1], with the heights at the new levels."""
         far = self.median - factor * (self.median - self.far)
@@ -97,6 +101,14 @@ class PoseStatistics(BaseModel):
     def feet_seen(self) -> bool:
         """Whether the feet were seen often enough to know the ground."""
         return self.ground is not None
+
+    def scaled(self, factor: float) -> "PoseStatistics":
+        """The same statistics in a picture resized by ``factor``."""
+        return PoseStatistics(
+            center_x=factor * self.center_x,
+            ground=None if self.ground is None else self.ground.scaled(factor),
+            hips=None if self.hips is None else self.hips.scaled(factor),
+        )
 
 
 def pose_statistics(keypoints: Keypoints, cuts: Sequence[int] = ()) -> PoseStatistics:

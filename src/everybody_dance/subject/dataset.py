@@ -73,6 +73,7 @@ class PairDataset:
         self.seed = seed
         self.keypoints = subject.keypoints.scaled_to(size)
         self.plate = _resized(subject.plate, size)
+        self.statistics = subject.manifest.statistics.scaled(size[1] / subject.manifest.size[1])
         cuts = subject.manifest.cuts
         if person_window:
             # Held-out frames do not shape the window either.

@@ -1,0 +1,230 @@
+"""One training step: roll out, paint, compare, judge, update."""
+
+import copy
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from everybody_dance import losses
+from everybody_dance.networks.discriminator import MultiscaleDiscriminator
+from everybody_dance.networks.pix2pixhd import initialize
+from everybody_dance.networks.vgg import VGG19Features
+from everybody_dance.performer.painter import Painter, mixed_precision, to_tensor
+from everybody_dance.subject.dataset import Sample
+from everybody_dance.training.presets import Preset
+
+Network = TypeVar("Network", bound=nn.Module)
+
+OUTSIDE_WEIGHT = 0.2
+"""Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""
+
+MASK_OUTSIDE = 0.5
+"""Weight of the penalty on a mask that opens beyond the person's region."""
+
+REGION_MARGIN = 24
+"""Pixels around the region in which the mask may open freely: shadows and loose clothes."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A sample on the device: floats in [-1, 1]; ``poses`` is (N, B, 3, H, W)."""
+
+    poses: Tensor
+    start: Tensor
+    before: Tensor
+    frames: Tensor
+    plate: Tensor
+    region: Tensor
+    patch: tuple[int, int]
+
+    @classmethod
+    def of(cls, sample: Sample, device: torch.device) -> "Batch":
+        """Move ``sample`` to ``device``."""
+        return cls(
+            torch.stack([to_tensor(sample.poses[:, index], device) for index in range(sample.poses.shape[1])]),
+            to_tensor(sample.start, device),
+            to_tensor(sample.before, device),
+            to_tensor(sample.frames, device),
+            to_tensor(sample.plate, device),
+            torch.from_numpy(sample.region).to(device),
+            sample.patch,
+        )
+
+
+class Trainer:
+    """The networks in training, their optimizers and the moving average that is shipped.
+
+    Args:
+        preset: what to train and how.
+        painter: fresh networks.
+        vgg: for the perceptual loss; None: the Laplacian pyramid stands in.
+        device: where to train.
+        seed: of fresh weights and of every random draw in a step.
+    """
+
+    def __init__(
+        self, preset: Preset, painter: Painter, vgg: VGG19Features | None, device: torch.device, seed: int
+    ) -> None:
+        torch.manual_seed(seed)
+        self.preset = preset
+        self.device = device
+        self.seed = seed
+        self.vgg = None if vgg is None else _place(vgg, device)
+        self.painter = _place(painter, device)
+        if preset.architecture == "pix2pixhd":
+            initialize(self.painter)
+        discriminator = MultiscaleDiscriminator(12, preset.discriminator_width, scales=preset.discriminator_scales)
+        initialize(discriminator)
+        self.discriminator = _place(discriminator, device)
+        self.average = copy.deepcopy(self.painter).requires_grad_(False)
+        adam = {"lr": preset.learning_rate, "betas": (0.5, 0.999)}
+        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), **adam)  # type: ignore[arg-type]
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), **adam)  # type: ignore[arg-type]
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint must hold, by name."""
+        return {"painter": self.painter, "average": self.average, "discriminator": self.discriminator}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """What a checkpoint must hold, by name."""
+        return {"painter_optimizer": self.painter_optimizer, "discriminator_optimizer": self.discriminator_optimizer}
+
+    def step(self, sample: Sample, step: int, total: int, history: int) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            sample: made for ``history`` frames of rollout.
+            step: counts from 0; with the seed it decides every random draw.
+            total: steps in all, for the schedules.
+            history: steps of rollout before the frame that is trained.
+
+        Returns:
+            The losses by name, as they enter the sum (weights included).
+        """
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        preset = self.preset
+        rate = preset.learning_rate * _schedule(step, total, preset.decay_to)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        batch = Batch.of(sample, self.device)
+        judged = step >= preset.adversarial_from * total
+
+        with mixed_precision(self.device):
+            if preset.through_both_frames:
+                before, _ = self.painter(batch.poses[-2], batch.plate, None)
+                painted, mask = self.painter(batch.poses[-1], batch.plate, before)
+                first = self._compare(before, batch.before, None, batch)
+            else:
+                previous = self._previous(batch, history)
+                before = batch.before if previous is None else previous
+                painted, mask = self.painter(batch.poses[-1], batch.plate, previous)
+                first = {}
+            terms = self._compare(painted, batch.frames, mask, batch)
+            terms = {name: value + first.get(name, 0) for name, value in terms.items()}
+            if judged:
+                truth = self._pair(batch, batch.before, batch.frames)
+                fake = self._pair(batch, before, painted)
+                # The discriminator's turn comes first, on frames that carry no gradient.
+                verdict = losses.least_squares_discriminator(
+                    self.discriminator(truth), self.discriminator(fake.detach())
+                )
+        reported: dict[str, float] = {}
+        if judged:
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
+            verdict.backward()  # type: ignore[no-untyped-call]
+            self.discriminator_optimizer.step()
+            reported["discriminator"] = verdict.item()
+            self.discriminator.requires_grad_(False)
+            with mixed_precision(self.device):
+                with torch.no_grad():
+                    real_outputs = self.discriminator(truth)
+                fake_outputs = self.discriminator(fake)
+                terms["adversarial"] = preset.adversarial * losses.least_squares_generator(fake_outputs)
+                terms["feature matching"] = preset.feature_matching * losses.feature_matching(
+                    real_outputs, fake_outputs
+                )
+            self.discriminator.requires_grad_(True)
+        loss = torch.stack(list(terms.values())).sum()
+        self.painter_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.painter_optimizer.step()
+        self._update_average(step)
+        return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+
+    @torch.no_grad()
+    def _previous(self, batch: Batch, history: int) -> Tensor | None:
+        """The frame before, as the generator will meet it: its own, rolled out from a spoilt true frame or nothing."""
+        preset = self.preset
+        if not preset.previous_frame:
+            return None
+        previous: Tensor | None = None
+        if torch.rand(()).item() >= preset.drop_previous:
+            noise = 0.2 * torch.rand(()).item()
+            previous = (batch.start + noise * torch.randn_like(batch.start)).clamp(-1, 1)
+            if torch.rand(()).item() < 0.2:
+                # Somebody else's moment: what is seen before may be wrong, and the pose must win.
+                previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
+        for pose in batch.poses[-1 - history : -1] if history else ():
+            previous, _ = self.painter(pose, batch.plate, previous)
+        return previous
+
+    def _compare(self, painted: Tensor, truth: Tensor, mask: Tensor | None, batch: Batch) -> dict[str, Tensor]:
+        """The losses against the true frame, weighted."""
+        preset = self.preset
+        terms: dict[str, Tensor] = {}
+        weight = OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * batch.region
+        if preset.reconstruction:
+            terms["reconstruction"] = preset.reconstruction * losses.weighted_l1(painted, truth, weight)
+        if self.vgg is None:
+            terms["pyramid"] = preset.pyramid * losses.laplacian(painted, truth)
+        else:
+            crop = self._crop(torch.cat([painted, truth]), batch.patch)
+            painted_features, true_features = zip(*(features.chunk(2) for features in self.vgg(crop)), strict=True)
+            terms["perceptual"] = preset.perceptual * losses.perceptual(painted_features, true_features)
+        if mask is not None:
+            near = nn.functional.max_pool2d((batch.region > 0).float(), 2 * REGION_MARGIN + 1, 1, REGION_MARGIN)
+            terms["mask"] = MASK_OUTSIDE * (mask * (1 - near)).mean()
+        return terms
+
+    def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
+        """(B, 12, h, w): what the discriminator sees, two poses and two frames."""
+        return self._crop(torch.cat([batch.poses[-2], batch.poses[-1], before, frame], 1), batch.patch)
+
+    def _crop(self, images: Tensor, place: tuple[int, int]) -> Tensor:
+        side = self.preset.patch
+        if not side:
+            return images
+        return images[..., place[0] : place[0] + side, place[1] : place[1] + side]
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        """Exponential moving average of the weights; short at first, so that early previews show something."""
+        keep = min(1 - 1 / self.preset.ema_steps, (step + 1) / (step + 10)) if self.preset.ema_steps else 0.0
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.painter.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - keep)
+
+
+def histories(preset: Preset, seed: int, total: int) -> list[int]:
+    """Frames of rollout for each step: none in the first tenth, then 0 to ``preset.unroll`` at random."""
+    if not preset.previous_frame or preset.through_both_frames:
+        return [0] * total
+    draws = torch.randint(0, preset.unroll + 1, (total,), generator=torch.Generator().manual_seed(seed))
+    draws[: total // 10] = 0
+    return [int(draw) for draw in draws]
+
+
+def _schedule(step: int, total: int, decay_to: float) -> float:
+    """Factor of the learning rate: full for the first half, then linear down to ``decay_to``; a short warm-up."""
+    warm_up = min(1.0, (step + 1) / 20)
+    remaining = min(1.0, 2 * (1 - step / total))
+    return warm_up * (decay_to + (1 - decay_to) * remaining)
+
+
+def _place(network: Network, device: torch.device) -> Network:
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
