@@ -199,9 +199,7 @@ def _performer(trainer: Trainer, manifest: PerformerManifest, dataset: PairDatas
 def _measured_steps(trainer: Trainer, dataset: PairDataset, minutes: float) -> int:
     """How many steps fit into ``minutes``, by a few full steps of a trainer that is thrown away."""
     total, warm_up = 12, 4
-    rollouts = (
-        [trainer.preset.unroll * (index % 2) for index in range(total)] if _rolls_out(trainer.preset) else [0] * total
-    )
+    rollouts = histories(trainer.preset, 0, 10 * total)[-total:]
     began = 0.0
     for index, sample in enumerate(prefetch(dataset, range(total), rollouts)):
         if index == warm_up:

@@ -1,0 +1,203 @@
+"""Training: what is drawn, what is learnt, and that stopping and going on changes nothing."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.performer.performer import Performer
+from everybody_dance.subject.dataset import PairDataset
+from everybody_dance.subject.subject import Subject
+from everybody_dance.training import checkpoint
+from everybody_dance.training.loop import train
+from everybody_dance.training.presets import PRESETS, Preset
+from subjects import SIZE, make_subject, picture
+
+DEBUG = PRESETS["debug"]
+TINY_PAPER = dataclasses.replace(
+    PRESETS["paper-512"],
+    name="tiny-paper",
+    arguments={"width": 4, "downsamplings": 2, "blocks": 1},
+    discriminator_width=4,
+    discriminator_scales=2,
+    frame_area=64 * 64,
+)
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    return make_subject(tmp_path / "subject")
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> None:
+    torch.set_num_threads(1)
+
+
+def dataset(subject: Subject, seed: int = 0) -> PairDataset:
+    return PairDataset(subject, SIZE, person_window=True, batch=2, patch=64, seed=seed)
+
+
+class TestSamples:
+    def test_a_sample_depends_on_seed_and_step_alone(self, subject: Subject) -> None:
+        first, second = dataset(subject), dataset(subject)
+        second.sample(3, 1)
+        for name in ("poses", "start", "before", "frames", "plate", "region"):
+            assert np.array_equal(getattr(first.sample(7, 2), name), getattr(second.sample(7, 2), name))
+        assert not np.array_equal(first.sample(7, 2).frames, first.sample(8, 2).frames)
+        assert not np.array_equal(first.sample(7, 2).frames, dataset(subject, seed=1).sample(7, 2).frames)
+
+    def test_held_out_frames_are_never_read(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+        read: set[int] = set()
+        true_frame = subject.frame
+        monkeypatch.setattr(subject, "frame", lambda index: (read.add(index), true_frame(index))[1])
+        data = dataset(subject)
+        for step in range(60):
+            data.sample(step, step % 4)
+        assert read <= set(subject.training_frames.tolist())
+        assert len(read) > 30
+
+    def test_everything_is_cut_with_one_box(self, subject: Subject) -> None:
+        sample = dataset(subject).sample(0, 0)
+        # Outside the person, the frame, the frame before and the plate show the same wall at the same place.
+        calm = (sample.region[:, 0] == 0)[..., None]
+        for frames in (sample.frames, sample.before, sample.start):
+            difference = np.abs(frames.astype(int) - sample.plate)[np.broadcast_to(calm, frames.shape)]
+            assert np.median(difference) <= 3
+
+    def test_rollout_brings_its_poses(self, subject: Subject) -> None:
+        data = dataset(subject)
+        assert data.sample(0, 0).poses.shape[1] == 2
+        assert data.sample(0, 3).poses.shape[1] == 4
+
+
+class TestTraining:
+    def test_it_learns(self, subject: Subject) -> None:
+        performer = train(subject, dataclasses.replace(DEBUG, previous_frame=False), steps=150)
+        index = 20
+        box = performer.windows(subject.keypoints)[index]
+        painted = performer.step(subject.keypoints.xy[index], subject.keypoints.confidence[index], box, None)
+        truth = picture(subject.keypoints, index).astype(float)
+        error, of_the_wall = (np.abs(image - truth).mean() for image in (painted, subject.plate))
+        assert error < 0.6 * of_the_wall
+
+    @pytest.mark.parametrize("preset", [DEBUG, TINY_PAPER], ids=["debug", "paper"])
+    def test_resumed_equals_uninterrupted(self, tmp_path: Path, preset: Preset) -> None:
+        whole = make_subject(tmp_path / "whole")
+        parts = make_subject(tmp_path / "parts")
+        expected = train(whole, preset, steps=8)
+
+        def stop(progress: object) -> None:
+            if progress.step == 5:  # type: ignore[attr-defined]
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(parts, preset, steps=8, on_progress=stop)
+        assert checkpoint.newest(parts.folder / "training")[1].step == 5  # type: ignore[index]
+        resumed = train(parts, preset, steps=8)
+        assert resumed.manifest.steps == expected.manifest.steps == 8
+        for name, value in expected.painter.state_dict().items():
+            assert torch.equal(value, resumed.painter.state_dict()[name]), name
+
+    def test_a_finished_training_is_not_repeated(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=2)
+        taken: list[object] = []
+        train(subject, DEBUG, steps=2, on_progress=taken.append)
+        assert not taken
+
+    def test_minutes_become_a_step_budget_that_is_kept(self, subject: Subject) -> None:
+        train(subject, DEBUG, minutes=0.02)
+        _, position = checkpoint.newest(subject.folder / "training")  # type: ignore[misc]
+        assert position.step == position.total_steps > 0
+        taken: list[object] = []
+        train(subject, DEBUG, minutes=0.02, on_progress=taken.append)
+        assert not taken
+
+    def test_a_second_training_on_the_folder_is_refused(self, subject: Subject) -> None:
+        def again(progress: object) -> None:
+            train(subject, DEBUG, steps=2)
+
+        with pytest.raises(DanceError) as caught:
+            train(subject, DEBUG, steps=2, on_progress=again)
+        assert caught.value.code == "already-training"
+
+    def test_another_preset_is_refused_and_restart_begins_again(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=2)
+        with pytest.raises(DanceError) as caught:
+            train(subject, TINY_PAPER, steps=2)
+        assert caught.value.code == "other-training"
+        assert train(subject, TINY_PAPER, steps=1, restart=True).manifest.preset == "tiny-paper"
+
+    def test_steps_and_minutes_exclude_each_other(self, subject: Subject) -> None:
+        with pytest.raises(UsageError):
+            train(subject, DEBUG, steps=2, minutes=1)
+
+    def test_what_it_leaves_behind(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=20)
+        lines = [json.loads(line) for line in (subject.folder / "training" / "log.jsonl").read_text().splitlines()]
+        assert [line["step"] for line in lines] == [10, 20]
+        assert {"total", "reconstruction", "pyramid", "adversarial", "discriminator"} <= set(lines[1])
+        assert len(list((subject.folder / "training" / "previews").iterdir())) == 10
+        assert len(list((subject.folder / "training").glob("checkpoint-*"))) == 1
+
+    def test_every_trained_parameter_gets_a_gradient(self, subject: Subject) -> None:
+        trained = train(subject, DEBUG, steps=12)
+        torch.manual_seed(0)
+        fresh = train(make_subject(subject.folder / "fresh"), DEBUG, steps=1)
+        changed = [
+            name
+            for name, value in trained.painter.state_dict().items()
+            if not torch.equal(value, fresh.painter.state_dict()[name])
+        ]
+        assert len(changed) == len(trained.painter.state_dict())
+
+
+class TestCheckpoints:
+    def test_a_truncated_newest_checkpoint_falls_back(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=2)
+        train(subject, DEBUG, steps=4)
+        folder = subject.folder / "training"
+        newest, _ = checkpoint.newest(folder)  # type: ignore[misc]
+        newest.write_bytes(newest.read_bytes()[:1000])
+        path, position = checkpoint.newest(folder)  # type: ignore[misc]
+        assert position.step == 2
+        path.write_bytes(b"nonsense")
+        with pytest.raises(DanceError) as caught:
+            checkpoint.newest(folder)
+        assert caught.value.code == "bad-checkpoint"
+
+
+class TestPerformerFile:
+    def test_saved_and_loaded_it_paints_the_same(self, subject: Subject) -> None:
+        performer = train(subject, DEBUG, steps=2)
+        loaded = Performer.load(subject.folder, "cpu")
+        box = performer.windows(subject.keypoints)[0]
+        pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
+        assert np.array_equal(performer.step(*pose, box, subject.frame(0)), loaded.step(*pose, box, subject.frame(0)))
+        assert loaded.manifest.window == (box.width, box.height)
+
+    @pytest.mark.parametrize("name", ["generator.safetensors", "plate.png", "model.json"])
+    def test_a_flipped_bit_is_seen(self, subject: Subject, name: str) -> None:
+        train(subject, DEBUG, steps=1)
+        path = subject.folder / "model" / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 3] ^= 0x80
+        path.write_bytes(data)
+        with pytest.raises(DanceError) as caught:
+            Performer.load(subject.folder / "model")
+        assert caught.value.code == "bad-model"
+
+    def test_none_and_newer(self, subject: Subject) -> None:
+        with pytest.raises(DanceError) as caught:
+            Performer.load(subject.folder)
+        assert caught.value.code == "no-model"
+        train(subject, DEBUG, steps=1)
+        path = subject.folder / "model" / "model.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
+        with pytest.raises(DanceError) as caught:
+            Performer.load(subject.folder)
+        assert caught.value.code == "newer-version"
