@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+SLOPE = 0.1
+"""Of the leaky rectifier below zero."""
+
 
 def _activate(x: Tensor) -> Tensor:
-    return functional.leaky_relu(x, 0.1)
+    return functional.leaky_relu(x, SLOPE)
 
 
 class ResidualBlock(nn.Module):
@@ -60,6 +63,10 @@ class FastGenerator(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(channels))
         self.decode = nn.ModuleList(ResidualBlock(count) for count in channels[:-1])
         self.head = nn.Conv2d(width, 4 * shrink**2, 3, padding=1)
+        for layer in (self.stem, *self.down, *self.up, *(block.first for block in (*self.encode, *self.decode))):
+            # Without normalization the signal's size is the initialization's to keep.
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
         """

@@ -1,6 +1,7 @@
 """From networks to pictures: one way to ask any generator for a frame."""
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,21 @@ from everybody_dance.networks.fast import FastGenerator
 from everybody_dance.networks.pix2pixhd import GlobalGenerator
 
 Architecture = Literal["fast", "pix2pixhd"]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What a painter makes of a pose.
+
+    Attributes:
+        frame: (B, 3, H, W) in [-1, 1], the composited frame.
+        colours: (B, 3, H, W) in [-1, 1], what was painted; the same as ``frame`` where there is no plate.
+        mask: (B, 1, H, W) in [0, 1], where it covers the plate; None where there is no plate.
+    """
+
+    frame: Tensor
+    colours: Tensor
+    mask: Tensor | None
 
 
 class Painter(nn.Module):
@@ -39,26 +55,24 @@ class Painter(nn.Module):
         else:
             self.generator = GlobalGenerator(6 if previous_frame else 3, **arguments)
 
-    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> Painted:
         """
         Args:
             pose, plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1]: the composited frame before, or None where there is none.
-
-        Returns:
-            The composited frame (B, 3, H, W) in [-1, 1], and the mask (B, 1, H, W) in [0, 1] (None: no plate).
         """
         if not self.previous_frame:
             previous = None
         if isinstance(self.generator, FastGenerator):
             if not self.over_plate:
-                return self.generator(pose, torch.zeros_like(plate), previous)[0], None
+                frame, _ = self.generator(pose, torch.zeros_like(plate), previous)
+                return Painted(frame, frame, None)
             colours, mask = self.generator(pose, plate, previous)
-            return plate + mask * (colours - plate), mask
+            return Painted(plate + mask * (colours - plate), colours, mask)
         if self.previous_frame:
             pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
-        frame: Tensor = self.generator(pose)
-        return frame.float(), None
+        frame = self.generator(pose).float()
+        return Painted(frame, frame, None)
 
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:

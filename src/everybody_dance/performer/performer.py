@@ -23,6 +23,7 @@ from everybody_dance.files import write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.painter import (
     Architecture,
+    Painted,
     Painter,
     choose_device,
     mixed_precision,
@@ -119,9 +120,9 @@ class Performer:
             images.append(box.cut(previous))
         tensors = [to_tensor(image[None], self.device) for image in images]
         with mixed_precision(self.device):
-            painted, _ = self.painter(tensors[0], tensors[1], tensors[2] if previous is not None else None)
+            painted: Painted = self.painter(tensors[0], tensors[1], tensors[2] if previous is not None else None)
         frame = self.plate.copy()
-        box.paste(to_images(painted)[0], frame)
+        box.paste(to_images(painted.frame)[0], frame)
         return frame
 
     def save(self, folder: Path) -> None:

@@ -254,6 +254,7 @@ def _preview(trainer: Trainer, sample: Sample, path: Path) -> None:
     """Pose, painted and true side by side, painted without a previous frame by the averaged weights."""
     batch = Batch.of(sample, trainer.device)
     with mixed_precision(trainer.device):
-        painted, _ = trainer.average(batch.poses[-1], batch.plate, None)
-    rows = [np.concatenate(row, 1) for row in zip(sample.poses[:, -1], to_images(painted), sample.frames, strict=True)]
-    write_bytes(path, cv2.imencode(".jpg", np.concatenate(rows)[..., ::-1])[1].tobytes())
+        painted = trainer.average(batch.poses[-1], batch.plate, None)
+    sheet = np.concatenate([sample.poses[:, -1], to_images(painted.frame), sample.frames], 2)
+    sheet = sheet.reshape(-1, *sheet.shape[2:])
+    write_bytes(path, cv2.imencode(".jpg", sheet[..., ::-1])[1].tobytes())

@@ -79,7 +79,8 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="debug",
             architecture="fast",
-            arguments={"width": 8, "shrink": 2, "levels": 4},
+            arguments={"width": 8, "shrink": 1, "levels": 4},
+            learning_rate=2e-3,
             discriminator_width=8,
             discriminator_scales=1,
             patch=64,

@@ -11,7 +11,7 @@ from everybody_dance import losses
 from everybody_dance.networks.discriminator import MultiscaleDiscriminator
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.painter import Painter, mixed_precision, to_tensor
+from everybody_dance.performer.painter import Painted, Painter, mixed_precision, to_tensor
 from everybody_dance.subject.dataset import Sample
 from everybody_dance.training.presets import Preset
 
@@ -20,8 +20,14 @@ Network = TypeVar("Network", bound=nn.Module)
 OUTSIDE_WEIGHT = 0.2
 """Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""
 
-MASK_OUTSIDE = 0.5
-"""Weight of the penalty on a mask that opens beyond the person's region."""
+COLOURS = 0.2
+"""Weight of the reconstruction of the painted colours before compositing, relative to that of the frame."""
+
+MASK = 5.0
+"""Weight of the penalties on the mask."""
+
+GUIDED = 0.2
+"""Share of the training in which the mask is led towards the person's region, less and less."""
 
 REGION_MARGIN = 24
 """Pixels around the region in which the mask may open freely: shadows and loose clothes."""
@@ -116,19 +122,22 @@ class Trainer:
 
         with mixed_precision(self.device):
             if preset.through_both_frames:
-                before, _ = self.painter(batch.poses[-2], batch.plate, None)
-                painted, mask = self.painter(batch.poses[-1], batch.plate, before)
-                first = self._compare(before, batch.before, None, batch)
+                first = self.painter(batch.poses[-2], batch.plate, None)
+                before = first.frame
+                painted = self.painter(batch.poses[-1], batch.plate, before)
+                terms = self._compare(painted, batch.frames, batch)
+                for name, value in self._compare(first, batch.before, batch).items():
+                    terms[name] = terms[name] + value
             else:
                 previous = self._previous(batch, history)
                 before = batch.before if previous is None else previous
-                painted, mask = self.painter(batch.poses[-1], batch.plate, previous)
-                first = {}
-            terms = self._compare(painted, batch.frames, mask, batch)
-            terms = {name: value + first.get(name, 0) for name, value in terms.items()}
+                painted = self.painter(batch.poses[-1], batch.plate, previous)
+                terms = self._compare(painted, batch.frames, batch)
+            if painted.mask is not None:
+                terms |= self._compare_layers(painted, batch, guidance=max(0.0, 1 - step / (GUIDED * total)))
             if judged:
                 truth = self._pair(batch, batch.before, batch.frames)
-                fake = self._pair(batch, before, painted)
+                fake = self._pair(batch, before, painted.frame)
                 # The discriminator's turn comes first, on frames that carry no gradient.
                 verdict = losses.least_squares_discriminator(
                     self.discriminator(truth), self.discriminator(fake.detach())
@@ -170,26 +179,37 @@ class Trainer:
                 # Somebody else's moment: what is seen before may be wrong, and the pose must win.
                 previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
         for pose in batch.poses[-1 - history : -1] if history else ():
-            previous, _ = self.painter(pose, batch.plate, previous)
+            previous = self.painter(pose, batch.plate, previous).frame
         return previous
 
-    def _compare(self, painted: Tensor, truth: Tensor, mask: Tensor | None, batch: Batch) -> dict[str, Tensor]:
+    def _compare(self, painted: Painted, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses against the true frame, weighted."""
         preset = self.preset
         terms: dict[str, Tensor] = {}
+        frame = painted.frame
         weight = OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * batch.region
         if preset.reconstruction:
-            terms["reconstruction"] = preset.reconstruction * losses.weighted_l1(painted, truth, weight)
+            terms["reconstruction"] = preset.reconstruction * losses.weighted_l1(frame, truth, weight)
         if self.vgg is None:
-            terms["pyramid"] = preset.pyramid * losses.laplacian(painted, truth)
+            terms["pyramid"] = preset.pyramid * losses.laplacian(frame, truth)
         else:
-            crop = self._crop(torch.cat([painted, truth]), batch.patch)
+            crop = self._crop(torch.cat([frame, truth]), batch.patch)
             painted_features, true_features = zip(*(features.chunk(2) for features in self.vgg(crop)), strict=True)
             terms["perceptual"] = preset.perceptual * losses.perceptual(painted_features, true_features)
-        if mask is not None:
-            near = nn.functional.max_pool2d((batch.region > 0).float(), 2 * REGION_MARGIN + 1, 1, REGION_MARGIN)
-            terms["mask"] = MASK_OUTSIDE * (mask * (1 - near)).mean()
         return terms
+
+    def _compare_layers(self, painted: Painted, batch: Batch, guidance: float) -> dict[str, Tensor]:
+        """What keeps colours and mask apart and alive: a shut mask would pass no gradient to the colours.
+
+        The colours are compared on their own inside the person's region; the mask must not open far outside it, and
+        at first (``guidance`` from 1 to 0) is asked to be that region.
+        """
+        assert painted.mask is not None
+        region = (batch.region > 0).float()
+        colours = losses.weighted_l1(painted.colours, batch.frames, batch.region)
+        near = nn.functional.max_pool2d(region, 2 * REGION_MARGIN + 1, 1, REGION_MARGIN)
+        mask = (painted.mask * (1 - near)).mean() + guidance * (painted.mask - region).abs().mean()
+        return {"colours": COLOURS * self.preset.reconstruction * colours, "mask": MASK * mask}
 
     def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
         """(B, 12, h, w): what the discriminator sees, two poses and two frames."""
