@@ -18,6 +18,7 @@ class Preset:
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
         batch, learning_rate, decay_to: Adam with betas (0.5, 0.999); the rate falls to ``decay_to`` of itself.
+        discriminator_rate: the discriminator's learning rate, on the same schedule.
         ema_steps: the shipped weights average over about this many last steps; 0: the weights as trained.
         discriminator_width, discriminator_scales, patch: the discriminator sees a square crop of side ``patch``
             around the person (0: everything).
@@ -38,6 +39,7 @@ class Preset:
     batch: int = 2
     learning_rate: float = 8e-4
     decay_to: float = 0.02
+    discriminator_rate: float = 2e-4
     ema_steps: int = 100
     discriminator_width: int = 24
     discriminator_scales: int = 2
@@ -80,7 +82,7 @@ PRESETS: dict[str, Preset] = {
             name="debug",
             architecture="fast",
             arguments={"width": 8, "shrink": 1, "levels": 4},
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             discriminator_width=8,
             discriminator_scales=1,
             patch=64,

@@ -29,6 +29,9 @@ MASK = 5.0
 GUIDED = 0.2
 """Share of the training in which the mask is led towards the person's region, less and less."""
 
+GUIDANCE_KEPT = 0.05
+"""What is left of that later: enough to open a mask again that fell shut, too little to paint more than the person."""
+
 REGION_MARGIN = 24
 """Pixels around the region in which the mask may open freely: shadows and loose clothes."""
 
@@ -85,9 +88,11 @@ class Trainer:
         initialize(discriminator)
         self.discriminator = _place(discriminator, device)
         self.average = copy.deepcopy(self.painter).requires_grad_(False)
-        adam = {"lr": preset.learning_rate, "betas": (0.5, 0.999)}
-        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), **adam)  # type: ignore[arg-type]
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), **adam)  # type: ignore[arg-type]
+        betas = (0.5, 0.999)
+        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), preset.learning_rate, betas)
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), preset.discriminator_rate, betas
+        )
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -113,10 +118,9 @@ class Trainer:
         """
         torch.manual_seed(self.seed * 1_000_003 + step)
         preset = self.preset
-        rate = preset.learning_rate * _schedule(step, total, preset.decay_to)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        factor = _schedule(step, total, preset.decay_to)
+        self.painter_optimizer.param_groups[0]["lr"] = factor * preset.learning_rate
+        self.discriminator_optimizer.param_groups[0]["lr"] = factor * preset.discriminator_rate
         batch = Batch.of(sample, self.device)
         judged = step >= preset.adversarial_from * total
 
@@ -134,7 +138,7 @@ class Trainer:
                 painted = self.painter(batch.poses[-1], batch.plate, previous)
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None:
-                terms |= self._compare_layers(painted, batch, guidance=max(0.0, 1 - step / (GUIDED * total)))
+                terms |= self._compare_layers(painted, batch, guidance=max(GUIDANCE_KEPT, 1 - step / (GUIDED * total)))
             if judged:
                 truth = self._pair(batch, batch.before, batch.frames)
                 fake = self._pair(batch, before, painted.frame)
