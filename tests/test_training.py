@@ -39,7 +39,7 @@ def same_threads() -> None:
 
 
 def dataset(subject: Subject, seed: int = 0) -> PairDataset:
-    return PairDataset(subject, SIZE, person_window=True, batch=2, patch=64, seed=seed)
+    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, seed=seed)
 
 
 class TestSamples:

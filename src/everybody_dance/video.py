@@ -1,436 +1,323 @@
-"""Video: frames in, frames out (PyAV), one at a time, whatever the length.
-
-Frames are upright uint8 (H, W, 3) RGB at a constant rate. What is written opens on any player (H.264, yuv420p,
-faststart), keeps the source's sound, and says in its metadata that it was made by AI.
-"""
+"""Videos in and out: upright frames at a constant rate from any footage, and MP4 files that say an AI made them."""
 
 import logging
-import mmap
+import math
+import struct
+from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import av
-import av.error
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from everybody_dance.errors import DanceError
-from everybody_dance.files import explain_write_failure, replacing
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.files import replacing
 
 logger = logging.getLogger(__name__)
 
-Frame = NDArray[np.uint8]
+# Rates that cameras and editors use; a variable rate is read at the nearest of them.
+STANDARD_RATES = tuple(
+    sorted(Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240))
+) + tuple(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120, 240))
+FALLBACK_RATE = Fraction(30)
+HIGHEST_RATE = Fraction(240)
+# Between two frames further apart than this the time stamps are taken for damaged, and the time goes on without the gap.
+LONGEST_HOLD = Fraction(60)
 
-SENSIBLE_RATES = (Fraction(1), Fraction(240))
-"""A container that announces a rate outside of these is not believed."""
+WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov")
+COPIED_SOUND = ("aac", "mp3", "ac3")
+# Only these containers keep sound the way MP4 wants it; from others (MPEG-TS) it is encoded anew.
+COPIED_CONTAINERS = ("mp4", "matroska")
 
-COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "alac")
-"""Codecs whose packets an MP4 file takes as they are; others are encoded again as AAC."""
-
-COMMENT = "Made by AI with Everybody Dance: a person's movements were transferred to another person."
-
-_XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
-_SOURCE_TYPE = b"http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_XMP = (
-    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    b'Iptc4xmpExt:DigitalSourceType="' + _SOURCE_TYPE + b'"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-)
+AI_COMMENT = "Made by AI: the person in this video was synthesized by everybody-dance and did not move like this."
+AI_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+XMP_BOX = UUID("BE7ACFCB-97A9-42E8-9C71-999491E3AFAC").bytes
+XMP_PACKET = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+   <Iptc4xmpExt:DigitalSourceType>{AI_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>""".encode()
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video says of itself.
-
-    Attributes:
-        path: of the file.
-        size: (W, H) of the upright frames, in pixels.
-        fps: the constant rate it is read at unless another is asked for.
-        duration: of the picture, in seconds; 0 where it is not announced.
-        announced_frames: at ``fps``, where the duration is announced.
-        has_sound: whether there is a track of sound.
-    """
+    """What a video file announces, as it will be read."""
 
     path: Path
     size: tuple[int, int]
+    """Width and height of the upright picture with square pixels, in pixels."""
     fps: Fraction
+    """The constant rate it is read at unless another is asked for."""
     duration: float
+    """Seconds; 0 where the file does not say."""
     announced_frames: int | None
+    """Frames at ``fps``; None where the file does not say."""
     has_sound: bool
 
 
-def probe(path: Path) -> VideoInfo:
-    """Look into a video without reading it through; its first frame is decoded.
+@dataclass(frozen=True)
+class _Source:
+    """A video file examined down to its first frame."""
 
-    Raises:
-        DanceError: ``file-not-found``, ``not-a-video``, or ``no-frames`` where nothing can be decoded.
-    """
-    with VideoReader(path) as reader:
-        return reader.info
+    info: VideoInfo
+    rotation: int  # degrees counterclockwise that make the picture upright: 0, 90, 180 or 270
+    start: Fraction  # seconds, time stamp of the first frame
+    period: Fraction  # seconds from frame to frame on average, for frames without time stamp or duration
+    stated_frames: int | None  # frames of the file as its own header states them; None where that cannot be relied on
 
 
-class VideoReader:
-    """Iterate over the upright frames of a video at a constant rate; use it as a context manager.
+class _Decoder:
+    """Decoded frames in order of presentation; damaged packets are skipped and counted."""
 
-    Frame k is the one shown at k / fps seconds after the first frame's time (nearest in time), so a variable rate
-    becomes a constant one with exact timing. Damaged stretches are stepped over. A file that ends early is used as far
-    as it decodes, with one warning.
+    def __init__(self, container: InputContainer) -> None:
+        self.container = container
+        self.damaged = 0
 
-    Args:
-        path: any container and codec that FFmpeg reads.
-        fps: rate to read at; by default the video's own.
-        size: (W, H) to resize to in the same conversion; by default the upright size.
-
-    Attributes:
-        info: what the video says of itself.
-        source_indices: for each frame yielded so far, the number of the decoded frame it is.
-
-    Raises:
-        DanceError: as ``probe``.
-    """
-
-    def __init__(self, path: Path, *, fps: Fraction | None = None, size: tuple[int, int] | None = None) -> None:
-        self._stack = ExitStack()
-        self._container = self._stack.enter_context(_open(path))
-        try:
-            if not self._container.streams.video:
-                raise DanceError("not-a-video", f"{path} holds no picture, so it is not a video.")
-            self._stream = self._container.streams.video[0]
-            self._stream.thread_type = "AUTO"
-            self.path = path
-            self._decoded = self._decode()
-            self._first = next(self._decoded, None)
-            if self._first is None:
-                raise DanceError("no-frames", f"No frame of {path} can be read: the video is empty or damaged.")
-            self.info = self._describe(self._first)
-        except BaseException:
-            self._stack.close()
-            raise
-        self.fps = fps or self.info.fps
-        self.size = size or self.info.size
-        self.source_indices: list[int] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        """The frames; once."""
-        first, self._first = self._first, None
-        if first is None:
-            return
-        start = float(first.time or 0)
-        step = 1 / self.fps
-        held, held_index, held_time = first, 0, start
-        image = self._convert(held)
-        count, last_length = 0, float(1 / self.info.fps)
-
-        def tick() -> float:
-            return start + float(count * step)
-
-        for index, frame in enumerate(self._decoded, 1):
-            time = float(frame.time) if frame.time is not None else held_time + last_length
-            if time <= held_time:
-                # Out of order or without a time: it is shown one frame after the last.
-                time = held_time + last_length
-            last_length = time - held_time
-            # The held frame is the nearest for all ticks before the middle between the two.
-            middle = (held_time + time) / 2
-            while tick() < middle - 1e-9:
-                self.source_indices.append(held_index)
-                count += 1
-                yield image
-            held, held_index, held_time = frame, index, time
-            if tick() < time + last_length:
-                image = self._convert(held)
-        # The last frame stays for its own length.
-        end = held_time + min(last_length, 1.0) / 2
-        while count == 0 or tick() < end - 1e-9:
-            self.source_indices.append(held_index)
-            count += 1
-            yield image
-        announced = self.info.announced_frames
-        if announced is not None:
-            announced = round(announced * self.fps / self.info.fps)
-            if count < announced - max(2, announced // 50):
-                logger.warning(
-                    "Only %d of the announced %d frames of %s could be read; the rest is missing or damaged.",
-                    count,
-                    announced,
-                    self.path.name,
-                )
-
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """Every frame that can be decoded, in order of presentation."""
-        packets = self._container.demux(self._stream)
+    def __iter__(self) -> Iterator[VideoFrame]:
+        stream = _picture_stream(self.container)
+        stream.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name as well
+        packets = self.container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
-                if packet is None:
-                    return
-                yield from packet.decode()
+            except FFmpegError:  # the file cannot be read further; what the decoder still holds is good
+                self.damaged += 1
+                packet = None
+            try:
+                frames = packet.decode() if packet is not None else stream.decode(None)
             except av.error.EOFError:
+                frames = []
+            except FFmpegError:
+                self.damaged += 1
+                frames = []
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.damaged += 1
+                else:
+                    yield frame
+            if packet is None:
                 return
-            except av.error.InvalidDataError:
-                continue
-            except av.error.FFmpegError:
-                # The file cannot be read on: what came so far is what there is.
-                return
-
-    def _describe(self, first: av.VideoFrame) -> VideoInfo:
-        stream = self._stream
-        fps = next(
-            (
-                Fraction(rate)
-                for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate)
-                if rate and SENSIBLE_RATES[0] <= rate <= SENSIBLE_RATES[1]
-            ),
-            Fraction(25),
-        ).limit_denominator(1001)
-        duration = 0.0
-        if stream.duration and stream.time_base:
-            duration = float(stream.duration * stream.time_base)
-        elif self._container.duration:
-            duration = self._container.duration / av.time_base
-        width, height = first.width, first.height
-        if stream.sample_aspect_ratio and stream.sample_aspect_ratio != 1:
-            width = round(width * float(stream.sample_aspect_ratio))
-        if _quarter_turns(first) % 2:
-            width, height = height, width
-        return VideoInfo(
-            path=self.path,
-            size=(width, height),
-            fps=fps,
-            duration=duration,
-            announced_frames=round(duration * fps) if duration > 0 else None,
-            has_sound=bool(self._container.streams.audio),
-        )
-
-    def _convert(self, frame: av.VideoFrame) -> Frame:
-        turns = _quarter_turns(frame)
-        width, height = self.size if turns % 2 == 0 else self.size[::-1]
-        rgb = np.asarray(
-            frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray(), np.uint8
-        )
-        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 
-class VideoWriter:
-    """Write frames as H.264; nothing stands at ``path`` until the file is whole. Use it as a context manager.
-
-    Args:
-        path: of the file; MP4 whatever its suffix says is asked of the caller.
-        size: (W, H) of the frames. Odd sides are continued by one pixel: players want even ones.
-        fps: frames a second.
-        sound_of: a file whose sound goes along from its picture's start on, cut where the picture ends.
+def probe(path: Path) -> VideoInfo:
+    """Examine a video file, decoding no more than its first readable frame.
 
     Raises:
-        DanceError: the disk is full (``disk-full``) or the place cannot be written (``cannot-write``).
+        DanceError: there is no such file (``file-not-found``), it may not be read (``cannot-read``), it is not a video
+            (``not-a-video``), or nothing in it can be decoded (``no-frames``).
+    """
+    return _examine(path).info
+
+
+class VideoReader:
+    """Frames of a video, upright and at a constant rate, one at a time.
+
+    Frame ``k`` is the decoded frame whose time stamp is nearest to ``start + k / fps``, where ``start`` is the time
+    stamp of the first frame, so variable frame rates keep their timing. Iterating anew starts from the beginning.
+    A file that is damaged or cut off is read as far as it goes, and one warning is logged at the end.
+
+    Args:
+        path: the video file.
+        fps: frames per second to read at; the file's own rate by default.
+        size: (width, height) of the frames in pixels; the file's own upright size by default.
+
+    Raises:
+        DanceError: as :func:`probe`.
+        UsageError: ``fps`` or ``size`` is not positive.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction, *, sound_of: Path | None = None) -> None:
-        self.path = path
-        self.size = size
-        self.fps = Fraction(fps).limit_denominator(100_000)
-        self.sound_of = sound_of
-        self.frames = 0
+    def __init__(self, path: Path, *, fps: Fraction | None = None, size: tuple[int, int] | None = None) -> None:
+        if fps is not None and fps <= 0:
+            raise UsageError("bad-rate", f"A video cannot be read at {float(fps):g} frames per second.")
+        if size is not None and min(size) <= 0:
+            raise UsageError("bad-size", f"A video cannot be read at a size of {size[0]}x{size[1]}.")
+        self._source = _examine(path)
+        self.info = self._source.info
+        self.fps = Fraction(fps) if fps is not None else self.info.fps
+        self.size = size if size is not None else self.info.size
+        self.source_indices: list[int] = []
+        self._open = ExitStack()
+
+    @property
+    def announced_frames(self) -> int | None:
+        """Frames to expect at ``self.fps``; None where the file does not say."""
+        if self.info.announced_frames is None:
+            return None
+        return max(1, round(self.info.duration * self.fps))
 
     def __enter__(self) -> Self:
-        self._stack = ExitStack()
-        try:
-            self._temporary = self._stack.enter_context(replacing(self.path))
-            self._open()
-        except av.error.FFmpegError as error:
-            self._stack.close()
-            raise _explained(error, self.path) from error
-        except BaseException as error:
-            self._stack.__exit__(type(error), error, error.__traceback__)
-            raise
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            try:
-                self._finish()
-            except BaseException as error:
-                failure = _explained(error, self.path) if isinstance(error, av.error.FFmpegError) else error
-                self._close_quietly()
-                self._stack.__exit__(type(failure), failure, failure.__traceback__)
-                raise failure from error
-            self._stack.close()
-        else:
-            self._close_quietly()
-            self._stack.__exit__(kind, value, trace)
+        self._open.close()
 
-    def write(self, frame: Frame) -> None:
-        """Append a frame, uint8 (H, W, 3) RGB.
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield frames uint8 (H, W, 3), RGB. Treat them as read-only: a repeated frame is the same array again."""
+        self._open.close()
+        self.source_indices = []
+        frames = self._frames()
+        self._open.callback(frames.close)
+        return frames
 
-        Raises:
-            DanceError: as the class.
-        """
-        if frame.shape != (self.size[1], self.size[0], 3):
-            raise ValueError(f"a frame of shape {frame.shape} for a video of {self.size}")
-        odd_height, odd_width = self.size[1] % 2, self.size[0] % 2
-        if odd_height or odd_width:
-            frame = np.pad(frame, ((0, odd_height), (0, odd_width), (0, 0)), "edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
-        )
+    def _frames(self) -> Iterator[NDArray[np.uint8]]:  # a generator
+        indices = self.source_indices
+        with _open(self.info.path) as container:
+            decoder = _Decoder(container)
+            image: NDArray[np.uint8] | None = None
+            decoded = 0
+            held: VideoFrame | None = None
+            for index, frame, repeats in _at_constant_rate(decoder, self.fps, self._source.period):
+                decoded = index + 1
+                if frame is not held:
+                    image, held = None, frame
+                for _ in range(repeats):
+                    if image is None:
+                        image = self._picture(frame)
+                    indices.append(index)
+                    yield image
+            self._report(decoded, decoder.damaged)
+
+    def _picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        quarter_turns = self._source.rotation // 90
+        width, height = self.size if quarter_turns % 2 == 0 else self.size[::-1]
+        image = _to_rgb(frame, width, height)
+        return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+    def _report(self, decoded: int, damaged: int) -> None:
+        stated = self._source.stated_frames
+        # Headers round their durations; two frames or one in fifty are not worth a warning.
+        cut_off = stated is not None and stated - decoded > max(2, stated // 50)
+        if not cut_off and not damaged:
+            return
+        expected = f"{decoded} of its {max(stated, decoded)}" if stated is not None else f"{decoded}"
+        logger.warning(f"{self.info.path.name} is damaged or cut off: {expected} frames could be read and are used.")
+
+
+class VideoWriter:
+    """Write an H.264 MP4 frame by frame; nothing is at ``path`` until the ``with`` block ended well.
+
+    An exception within the block leaves the file that was there before. Pictures with an odd side are padded at the
+    right and bottom by their edge, because yuv420p wants even sides. The file says that an AI made it: in its comment
+    and in an XMP packet with the IPTC digital source type.
+
+    Args:
+        path: the file to write: .mp4, .m4v or .mov.
+        size: (width, height) of the frames in pixels.
+        fps: frames per second.
+        sound_of: a video whose sound goes into this one, in step with its first frame and cut at this video's end.
+
+    Raises:
+        UsageError: the name does not end in a supported suffix, or ``fps`` or ``size`` is not positive.
+        DanceError: the disk is full (``disk-full``), the place cannot be written (``cannot-write``), nothing was
+            written when the block ended (``no-frames``), or ``sound_of`` cannot be read (as :func:`probe`).
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction, *, sound_of: Path | None = None) -> None:
+        if path.suffix.lower() not in WRITTEN_SUFFIXES:
+            raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(WRITTEN_SUFFIXES)} to be a video.")
+        if min(size) <= 0 or fps <= 0:
+            raise UsageError("bad-size", f"A video of {size[0]}x{size[1]} at {float(fps):g} fps cannot be written.")
+        self.path = path
+        self.size = size
+        self.fps = Fraction(fps)
+        self.frames = 0
+        self._sound_of = sound_of
+        self._stack = ExitStack()
+        self._sound: _Sound | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._temporary = stack.enter_context(replacing(self.path))
+            self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+            stack.callback(_close_quietly, self._container)
+            self._container.metadata["comment"] = AI_COMMENT
+            self._stream = self._add_pictures()
+            if self._sound_of is not None:
+                source = _examine(self._sound_of)
+                if source.info.has_sound:
+                    self._sound = stack.enter_context(closing(_Sound(source, self._container)))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._finish()
+
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Append a frame, uint8 (H, W, 3), RGB, of the size given at the start."""
+        width, height = self.size
+        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"expected a uint8 frame of {(height, width, 3)}, got {frame.dtype} {frame.shape}")
+        if width % 2 or height % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = _to_yuv(frame)
         picture.pts = self.frames
         picture.time_base = 1 / self.fps
-        try:
-            self._container.mux(self._video.encode(picture))
-            self.frames += 1
-            if self._sound is not None:
-                self._sound.write_until(float(self.frames / self.fps))
-        except (av.error.FFmpegError, OSError) as error:
-            raise _explained(error, self.path) from error
+        self._container.mux(self._stream.encode(picture))
+        self.frames += 1
+        if self._sound is not None:  # as it comes, so that the file is interleaved and nothing piles up
+            self._sound.copy_until(self.frames / self.fps)
 
-    def _open(self) -> None:
-        self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
-        self._container.metadata["comment"] = COMMENT
-        self._video = self._container.add_stream("libx264", rate=self.fps)
-        self._video.width, self._video.height = (side + side % 2 for side in self.size)
-        self._video.pix_fmt = "yuv420p"
-        self._video.options = {"crf": "18", "preset": "veryfast"}
-        context = self._video.codec_context
+    def _add_pictures(self) -> VideoStream:
+        stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": "18"})
+        stream.width, stream.height = (side + side % 2 for side in self.size)
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
         context.time_base = 1 / self.fps
-        context.gop_size = max(round(2 * self.fps), 1)
-        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
-        self._sound: _Sound | None = None
-        if self.sound_of is not None:
-            self._sound = self._stack.enter_context(_Sound(self.sound_of, self._container))
+        context.colorspace = int(Colorspace.ITU709)
+        context.color_primaries = int(ColorPrimaries.BT709)
+        context.color_trc = int(ColorTrc.BT709)
+        context.color_range = int(ColorRange.MPEG)
+        return stream
 
     def _finish(self) -> None:
-        self._container.mux(self._video.encode(None))
+        if not self.frames:
+            raise DanceError("no-frames", f"There was no frame to write to {self.path}.")
+        self._container.mux(self._stream.encode(None))
         if self._sound is not None:
-            self._sound.finish(float(self.frames / self.fps))
+            self._sound.finish()
         self._container.close()
         with self._temporary.open("ab") as file:
-            file.write((24 + len(_XMP)).to_bytes(4, "big") + b"uuid" + _XMP_BOX.bytes + _XMP)
-
-    def _close_quietly(self) -> None:
-        """The file is thrown away: whether it closes well does not matter."""
-        try:
-            self._container.close()
-        except (av.error.FFmpegError, OSError):
-            logger.debug("the unfinished file did not close well")
-
-
-class _Sound(AbstractContextManager["_Sound"]):
-    """The best sound track of a file, copied into a container in step with its picture."""
-
-    def __init__(self, path: Path, container: av.container.OutputContainer) -> None:
-        self._output = container
-        self._input = _open(path)
-        self._packets: Iterator[Any] = iter(())
-        self._waiting: Any = None
-        self._track: Any = None
-        source: Any = self._input.streams.best("audio")
-        if source is None:
-            return
-        picture = self._input.streams.video[0] if self._input.streams.video else None
-        self._start = 0.0
-        if picture is not None and picture.start_time is not None and picture.time_base:
-            self._start = float(picture.start_time * picture.time_base)
-        self._copy = source.codec_context.name in COPIED_SOUND
-        if self._copy:
-            self._track = container.add_stream_from_template(source)
-        else:
-            self._track = container.add_stream("aac", rate=source.codec_context.sample_rate or 44100)
-            self._track.layout = "stereo" if source.codec_context.layout.nb_channels > 1 else "mono"
-            self._resampler = av.AudioResampler(
-                self._track.codec_context.format or "fltp", self._track.layout, self._track.rate
-            )
-        self._packets = self._input.demux(source)
-
-    def __exit__(self, *exception: object) -> None:
-        self._input.close()
-
-    def write_until(self, seconds: float) -> None:
-        """Write all sound that begins before ``seconds`` of the picture."""
-        while True:
-            packet, self._waiting = self._waiting, None
-            try:
-                packet = packet or next(self._packets, None)
-            except av.error.FFmpegError:
-                packet = None
-            if packet is None:
-                self._packets = iter(())
-                return
-            if packet.pts is None or packet.time_base is None:
-                continue
-            time = float(packet.pts * packet.time_base) - self._start
-            if time >= seconds:
-                self._waiting = packet
-                return
-            if time < -0.001:
-                continue
-            self._pass_on(packet)
-
-    def finish(self, seconds: float) -> None:
-        """Write what belongs to the picture's last moments and end the track."""
-        self.write_until(seconds)
-        if self._track is not None and not self._copy:
-            for frame in self._resampler.resample(None):
-                self._output.mux(self._track.encode(frame))
-            self._output.mux(self._track.encode(None))
-
-    def _pass_on(self, packet: Any) -> None:
-        offset = round(self._start / packet.time_base) if packet.time_base else 0
-        if self._copy:
-            packet.pts = (packet.pts or 0) - offset
-            packet.dts = None if packet.dts is None else packet.dts - offset
-            packet.stream = self._track
-            self._output.mux(packet)
-            return
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for frame in frames:
-            if frame.pts is not None:
-                frame.pts -= offset
-            for resampled in self._resampler.resample(frame):
-                self._output.mux(self._track.encode(resampled))
+            file.write(struct.pack(">I4s", 8 + len(XMP_BOX) + len(XMP_PACKET), b"uuid") + XMP_BOX + XMP_PACKET)
 
 
 def made_by_ai(path: Path) -> bool:
-    """Whether the file's metadata says, in IPTC's terms, that it was made by a trained model."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return data.rfind(_XMP_BOX.bytes) >= 0 and data.rfind(_SOURCE_TYPE) >= 0
+    """Whether the MP4 file says in its XMP packet that a trained algorithm made it.
 
-
-def _open(path: Path) -> av.container.InputContainer:
-    if not path.exists():
-        raise DanceError("file-not-found", f"There is no file {path}.")
-    if path.is_dir():
-        raise DanceError("not-a-video", f"{path} is a folder, not a video.")
+    Raises:
+        DanceError: there is no such file (``file-not-found``).
+    """
     try:
-        return av.open(str(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError) as error:
-        raise DanceError("not-a-video", f"{path} cannot be read as a video.") from error
-
-
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    """Quarter turns, counter-clockwise, that make the frame upright."""
-    return round(getattr(frame, "rotation", 0) / 90) % 4
-
-
-def _explained(error: BaseException, path: Path) -> BaseException:
-    if isinstance(error, OSError):
-        explained = explain_write_failure(error, path)
-        if explained is not error:
-            return explained
-    return DanceError("cannot-write", f"{path} could not be written: {error}.")
+        with path.open("rb") as file:
+            return any(
+                kind == b"uuid" and file.read(16) == XMP_BOX and AI_SOURCE_TYPE.encode() in file.read(end - file.tell())
+                for kind, end in _boxes(file.fileno(), path.stat().st_size)
+                if file.seek(end[0]) >= 0
+            )
+    except FileNotFoundError as error:
+        raise _not_found(path) from error

@@ -21,8 +21,11 @@ Images = NDArray[np.uint8]
 CACHE_BYTES = 1 << 30
 """Decoded frames kept in memory, at most; longer footage is decoded again when it is drawn."""
 
-JITTER = 1
-"""Windows are shifted by up to this many whole strides, so that the network does not learn the window's place."""
+REGION = 0.06
+"""How far the person's region reaches past the limbs, in shares of the body's height."""
+
+REACH = 0.2
+"""The same for where the mask may open."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Sample:
         frames: uint8 (B, h, w, 3), the true frame t.
         plate: uint8 (B, h, w, 3).
         region: float32 (B, 1, h, w), 1 within reach of the person, 2 at face and hands, 0 elsewhere.
+        reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
     """
 
@@ -45,6 +49,7 @@ class Sample:
     frames: Images
     plate: Images
     region: NDArray[np.float32]
+    reach: NDArray[np.float32]
     patch: tuple[int, int]
 
 
@@ -54,7 +59,9 @@ class PairDataset:
     Args:
         subject: where the frames are.
         size: (W, H) of the frames the networks work on.
-        person_window: cut the person window rather than the whole frame.
+        person_window: paint the person window rather than the whole frame.
+        crop: side of the square that is cut around a random joint, at a multiple of the stride; 0: the whole box.
+            Most of a window is plate, and convolutions do not mind where it ends.
         batch: samples in a batch.
         patch: side of the discriminator's crop.
         seed: of everything that is drawn.
@@ -64,7 +71,15 @@ class PairDataset:
     """
 
     def __init__(
-        self, subject: Subject, size: tuple[int, int], *, person_window: bool, batch: int, patch: int, seed: int
+        self,
+        subject: Subject,
+        size: tuple[int, int],
+        *,
+        person_window: bool,
+        crop: int,
+        batch: int,
+        patch: int,
+        seed: int,
     ) -> None:
         self.subject = subject
         self.size = size
@@ -84,7 +99,7 @@ class PairDataset:
             self.boxes = [Box(box.x, box.y, boxes[0].width, boxes[0].height) for box in self.boxes]
         else:
             self.boxes = [whole_frame(size)] * len(self.keypoints)
-        self.jitter = JITTER if person_window else 0
+        self.crop = crop
         self.history = _run_lengths(subject)
         self.usable = np.flatnonzero(self.history >= 1)
         if not len(self.usable):
@@ -109,8 +124,7 @@ class PairDataset:
             enough = self.usable
             history = int(self.history[enough].min()) - 1
         last = random.choice(enough, self.batch, replace=len(enough) < self.batch)
-        shifts = random.integers(-self.jitter, self.jitter + 1, (self.batch, 2)) * STRIDE
-        boxes = [self.boxes[t].moved(int(dx), int(dy)) for t, (dx, dy) in zip(last, shifts, strict=True)]
+        boxes = [self._cropped(random, int(t)) for t in last]
         count = max(history, 1) + 1
 
         def cut(offset: int) -> Images:
@@ -128,6 +142,7 @@ class PairDataset:
             frames=cut(0),
             plate=np.stack([box.cut(self.plate) for box in boxes]),
             region=np.stack([self.region(int(t), box) for t, box in zip(last, boxes, strict=True)]),
+            reach=np.stack([self.reach(int(t), box, REACH) for t, box in zip(last, boxes, strict=True)]),
             patch=self._patch_place(random, int(last[0]), boxes[0]),
         )
 
@@ -147,14 +162,33 @@ class PairDataset:
     def region(self, index: int, box: Box) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""
         xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
-        weight = box.cut(person_region(xy, confidence, self.size, 0.1).astype(np.uint8))
-        weight = np.ascontiguousarray(weight)
+        weight = self.reach(index, box, REGION)[0].astype(np.uint8)
         for part in (FACE, LEFT_HAND, RIGHT_HAND):
             points = xy[part][confidence[part] > 0] - (box.x, box.y)
             if len(points) > 2:
                 center, radius = cv2.minEnclosingCircle(points.astype(np.float32))
                 cv2.circle(weight, (round(center[0]), round(center[1])), round(1.3 * radius), (2,), -1)
         return weight[None].astype(np.float32)
+
+    def reach(self, index: int, box: Box, grow: float) -> NDArray[np.float32]:
+        """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
+        xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
+        region = person_region(xy, confidence, self.size, grow)
+        return np.asarray(box.cut(region.astype(np.uint8))[None], np.float32)
+
+    def _cropped(self, random: np.random.Generator, index: int) -> Box:
+        """What is cut for a frame: its box, or a square in the frame around one of its joints."""
+        whole = self.boxes[index]
+        if not self.crop:
+            return whole
+        width, height = min(self.crop, whole.width), min(self.crop, whole.height)
+        x, y = self.keypoints.xy[index, random.choice(np.flatnonzero(self.keypoints.found[index]))]
+        x, y = random.normal((x - width / 2, y - height / 2), (width / 8, height / 8))
+        most = self.size[0] - width, self.size[1] - height
+        x, y = (
+            int(np.clip(place, 0, max(last, 0))) // STRIDE * STRIDE for place, last in zip((x, y), most, strict=True)
+        )
+        return Box(x, y, width, height)
 
     def _patch_place(self, random: np.random.Generator, index: int, box: Box) -> tuple[int, int]:
         """Top left corner of a crop around a random joint of the batch's first sample."""

@@ -102,7 +102,13 @@ def train(
         size = _working_size(subject.manifest.size, preset.frame_area)
         over_plate = preset.person_window and not subject.manifest.camera_moves
         dataset = PairDataset(
-            subject, size, person_window=preset.person_window, batch=preset.batch, patch=preset.patch, seed=seed
+            subject,
+            size,
+            person_window=preset.person_window,
+            crop=preset.crop,
+            batch=preset.batch,
+            patch=preset.patch,
+            seed=seed,
         )
         manifest = new_manifest(
             preset=preset.name,

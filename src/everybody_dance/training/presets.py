@@ -17,6 +17,7 @@ class Preset:
         through_both_frames: generate both frames of the pair with gradients, the first from nothing (the paper);
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
+        crop: side of the square around the person that a sample shows; 0: everything.
         batch, learning_rate, decay_to: Adam with betas (0.5, 0.999); the rate falls to ``decay_to`` of itself.
         discriminator_rate: the discriminator's learning rate, on the same schedule.
         ema_steps: the shipped weights average over about this many last steps; 0: the weights as trained.
@@ -34,8 +35,9 @@ class Preset:
     person_window: bool = True
     previous_frame: bool = True
     through_both_frames: bool = False
-    unroll: int = 3
+    unroll: int = 2
     drop_previous: float = 0.25
+    crop: int = 320
     batch: int = 2
     learning_rate: float = 8e-4
     decay_to: float = 0.02
@@ -64,6 +66,7 @@ PRESETS: dict[str, Preset] = {
             frame_area=512 * 256,
             person_window=False,
             through_both_frames=True,
+            crop=0,
             batch=1,
             learning_rate=2e-4,
             ema_steps=0,

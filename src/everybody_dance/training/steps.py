@@ -32,9 +32,6 @@ GUIDED = 0.2
 GUIDANCE_KEPT = 0.05
 """What is left of that later: enough to open a mask again that fell shut, too little to paint more than the person."""
 
-REGION_MARGIN = 24
-"""Pixels around the region in which the mask may open freely: shadows and loose clothes."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -46,6 +43,7 @@ class Batch:
     frames: Tensor
     plate: Tensor
     region: Tensor
+    reach: Tensor
     patch: tuple[int, int]
 
     @classmethod
@@ -58,6 +56,7 @@ class Batch:
             to_tensor(sample.frames, device),
             to_tensor(sample.plate, device),
             torch.from_numpy(sample.region).to(device),
+            torch.from_numpy(sample.reach).to(device),
             sample.patch,
         )
 
@@ -211,8 +210,7 @@ class Trainer:
         assert painted.mask is not None
         region = (batch.region > 0).float()
         colours = losses.weighted_l1(painted.colours, batch.frames, batch.region)
-        near = nn.functional.max_pool2d(region, 2 * REGION_MARGIN + 1, 1, REGION_MARGIN)
-        mask = (painted.mask * (1 - near)).mean() + guidance * (painted.mask - region).abs().mean()
+        mask = (painted.mask * (1 - batch.reach)).mean() + guidance * (painted.mask - region).abs().mean()
         return {"colours": COLOURS * self.preset.reconstruction * colours, "mask": MASK * mask}
 
     def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:

@@ -1,0 +1,55 @@
+"""Scene cuts, from small thumbnails of frames as they pass."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+THUMBNAIL = (32, 24)
+"""(W, H) of what is compared."""
+
+CHANGED = 18.0
+"""Mean absolute difference of thumbnails, of 255, that a cut exceeds at least."""
+
+ABOVE_USUAL = 4.0
+"""How many times the usual difference between neighbours around it a cut must be."""
+
+CHANGED_SHARE = 0.5
+"""Share of the thumbnail that must have changed: a caption or a dancer changes less."""
+
+NEIGHBOURS = 8
+"""Frames on each side whose differences are the usual."""
+
+
+class CutFinder:
+    """See frames in order; then ask for the cuts. A flash that goes away again is none."""
+
+    def __init__(self) -> None:
+        self._thumbnails: list[NDArray[np.uint8]] = []
+
+    def see(self, frame: NDArray[np.uint8]) -> None:
+        """Note a frame, uint8 (H, W, 3)."""
+        self._thumbnails.append(np.asarray(cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8))
+
+    def cuts(self) -> tuple[int, ...]:
+        """First frames of new shots, without 0."""
+        if len(self._thumbnails) < 2:
+            return ()
+        pictures = np.stack(self._thumbnails)
+        change = np.zeros(len(pictures))
+        share = np.zeros(len(pictures))
+        # In pieces: an hour of thumbnails as floats would not be small.
+        for first in range(1, len(pictures), 4096):
+            piece = slice(first, min(first + 4096, len(pictures)))
+            before = slice(piece.start - 1, piece.stop - 1)
+            difference = np.abs(pictures[piece].astype(np.int16) - pictures[before]).max(axis=-1)
+            change[piece] = difference.mean(axis=(1, 2))
+            share[piece] = (difference > CHANGED).mean(axis=(1, 2))
+        cuts = []
+        for index in np.flatnonzero((change > CHANGED) & (share > CHANGED_SHARE)):
+            around = np.r_[change[max(index - NEIGHBOURS, 1) : index], change[index + 1 : index + 1 + NEIGHBOURS]]
+            if len(around) and change[index] < ABOVE_USUAL * np.median(around):
+                continue
+            later = pictures[min(index + 3, len(pictures) - 1)].astype(np.int16)
+            if np.abs(later - pictures[index - 1]).max(axis=-1).mean() > 0.5 * change[index]:
+                cuts.append(int(index))
+        return tuple(cuts)

@@ -1,0 +1,238 @@
+"""A video to the keypoints of one person: decoded once, detected on all cores, remembered by content."""
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.files import content_hash, write_text
+from everybody_dance.keypoints import GROUPS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.pose import mediapipe, openpose
+from everybody_dance.pose.cuts import CutFinder
+from everybody_dance.progress import Progress, ignore_progress
+from everybody_dance.video import VideoReader
+
+logger = logging.getLogger(__name__)
+
+Frame = NDArray[np.uint8]
+
+CHUNK = 60
+"""Frames that one detector follows. Fixed, so that the result does not depend on the number of cores."""
+
+WARM_UP = 6
+"""Frames before a chunk that its detector sees first, to find the person before it counts."""
+
+LONG_SIDE = 1280
+"""Frames are shrunk to this for detection; MediaPipe's own networks see far less."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found in a video.
+
+    Attributes:
+        keypoints: at the upright native size, at the rate that was asked for.
+        cuts: first frame of every shot after the first.
+        detector: all that the result depends on.
+        supplied: bool (137,), the joints that this detector ever gives; others are absent, not missed.
+    """
+
+    keypoints: Keypoints
+    cuts: tuple[int, ...]
+    detector: str
+    supplied: NDArray[np.bool_]
+
+
+class DetectionReport(BaseModel):
+    """What to know of a detection.
+
+    Attributes:
+        frames: in all; without_person: of them.
+        missed: joints missed in a frame, on average over frames with a person, by group.
+        feet_outside, hands_outside: share of the frames with a person in which a foot (a hand) was not found.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int
+    without_person: int
+    missed: dict[str, float]
+    feet_outside: float
+    hands_outside: float
+
+
+def detect_video(
+    path: Path,
+    pose: str = "mediapipe",
+    *,
+    fps: Fraction | None = None,
+    workers: int | None = None,
+    on_frame: Callable[[Frame], None] | None = None,
+    on_progress: Progress = ignore_progress,
+) -> Detection:
+    """Find the person in every frame of a video.
+
+    The video is decoded once; where the result is remembered and nobody wants the frames, not at all.
+
+    Args:
+        path: the video.
+        pose: ``mediapipe``, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
+        fps: rate to read the video at; by default its own.
+        workers: processes; by default one for each core.
+        on_frame: gets every frame, upright at native size, in order.
+        on_progress: told the frames done.
+
+    Raises:
+        DanceError: the video cannot be read (see ``video``), OpenPose's files do not fit (``bad-poses``), or the
+            detector stopped (``detector-failed``).
+        UsageError: ``pose`` is not known.
+    """
+    with VideoReader(path, fps=fps) as reader:
+        total = reader.info.announced_frames
+        if total is not None:
+            total = round(total * reader.fps / reader.info.fps)
+        finder = CutFinder()
+
+        def passing() -> Iterator[Frame]:
+            for done, frame in enumerate(reader, 1):
+                if on_frame is not None:
+                    on_frame(frame)
+                finder.see(frame)
+                yield frame
+                on_progress(done, total)
+
+        if pose.startswith("openpose:"):
+            for _ in passing():
+                pass
+            people = openpose.read_folder(pose.removeprefix("openpose:"))
+            keypoints = people.follow(reader.source_indices, reader.size, reader.fps)
+            return Detection(keypoints, finder.cuts(), people.name, people.supplied)
+        if pose != "mediapipe":
+            raise UsageError("unknown-pose", f"--pose is mediapipe or openpose:DIR, not {pose!r}.")
+        remembered = _cache_path(path, reader.fps)
+        detection = _remembered(remembered)
+        if detection is None:
+            xy, confidence = _detect(passing(), workers or os.cpu_count() or 1)
+            scale = max(1.0, max(reader.size) / LONG_SIDE)
+            keypoints = Keypoints(xy * np.float32(scale), confidence, reader.size, reader.fps)
+            detection = Detection(keypoints, finder.cuts(), mediapipe.NAME, mediapipe.SUPPLIED)
+            _remember(detection, remembered)
+        elif on_frame is not None:
+            for _ in passing():
+                pass
+    return detection
+
+
+def report(detection: Detection) -> DetectionReport:
+    """Count what is missing."""
+    keypoints = detection.keypoints
+    seen = keypoints.person_seen
+    missing = ~keypoints.found[seen] & detection.supplied
+    feet = ~keypoints.found[seen][:, [Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE]].all(axis=1)
+    wrists = ~keypoints.found[seen][:, [Joint.LEFT_WRIST, Joint.RIGHT_WRIST]].all(axis=1)
+    hands = np.concatenate([missing[:, LEFT_HAND], missing[:, RIGHT_HAND]], 1)
+    parts = {name: missing[:, part] for name, part in GROUPS.items()} | {"hands": hands}
+    return DetectionReport(
+        frames=len(keypoints),
+        without_person=int((~seen).sum()),
+        missed={name: float(part.sum(axis=1).mean()) if seen.any() else 0.0 for name, part in parts.items()},
+        feet_outside=float(feet.mean()) if seen.any() else 0.0,
+        hands_outside=float(wrists.mean()) if seen.any() else 0.0,
+    )
+
+
+def cache_folder() -> Path:
+    """Where results that can be made again are kept."""
+    return Path(os.environ.get("EVERYBODY_DANCE_CACHE") or Path.home() / ".cache" / "everybody-dance")
+
+
+def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(T, 137, 2) and (T, 137) in pixels of the shrunk frames. At most a few chunks are in memory at a time."""
+    results: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    waiting: deque[Future[tuple[NDArray[np.float32], NDArray[np.float32]]]] = deque()
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker)
+    try:
+        for warm_up, chunk in _chunks(frames):
+            waiting.append(pool.submit(_detect_chunk, chunk, warm_up))
+            if len(waiting) > workers:
+                results.append(waiting.popleft().result())
+        results += [future.result() for future in waiting]
+    except BrokenProcessPool as error:
+        raise DanceError("detector-failed", "The pose detector stopped; perhaps the memory ran out.") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    if not results:
+        return np.zeros((0, JOINT_COUNT, 2), np.float32), np.zeros((0, JOINT_COUNT), np.float32)
+    return np.concatenate([xy for xy, _ in results]), np.concatenate([confidence for _, confidence in results])
+
+
+def _chunks(frames: Iterator[Frame]) -> Iterator[tuple[int, Frame]]:
+    """(frames of warm-up, stacked frames): CHUNK new ones each, behind the last of the chunk before."""
+    held: list[Frame] = []
+    warm_up = 0
+    for frame in frames:
+        held.append(_shrunk(frame))
+        if len(held) - warm_up == CHUNK:
+            yield warm_up, np.stack(held)
+            held, warm_up = held[-WARM_UP:], WARM_UP
+    if len(held) > warm_up:
+        yield warm_up, np.stack(held)
+
+
+def _shrunk(frame: Frame) -> Frame:
+    scale = LONG_SIDE / max(frame.shape[:2])
+    if scale >= 1:
+        return frame
+    size = round(frame.shape[1] * scale), round(frame.shape[0] * scale)
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _begin_worker() -> None:
+    """In a worker: the parent alone answers Ctrl-C, and native code that talks to stderr is not heard."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    cv2.setNumThreads(1)
+
+
+def _detect_chunk(frames: Frame, warm_up: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    detector = mediapipe.MediaPipeDetector()
+    found = [detector.detect(frame) for frame in frames][warm_up:]
+    detector.close()
+    return np.stack([xy for xy, _ in found]), np.stack([confidence for _, confidence in found])
+
+
+def _cache_path(path: Path, fps: Fraction) -> Path:
+    name = f"{content_hash(path)[:32]}-{mediapipe.NAME.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
+    return cache_folder() / "keypoints" / f"{name}.npz"
+
+
+def _remember(detection: Detection, path: Path) -> None:
+    try:
+        write_text(path.with_suffix(".json"), json.dumps({"cuts": detection.cuts}))
+        detection.keypoints.save(path)
+    except (OSError, DanceError) as error:
+        logger.info("The keypoints could not be kept for later: %s", error)
+
+
+def _remembered(path: Path) -> Detection | None:
+    with suppress(OSError, ValueError, KeyError, EOFError):
+        cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_text())["cuts"])
+        return Detection(Keypoints.load(path), cuts, mediapipe.NAME, mediapipe.SUPPLIED)
+    return None

@@ -1,0 +1,157 @@
+"""MediaPipe Holistic to OpenPose's 137 joints. Imported only where a detector is made: it is slow to import."""
+
+import logging
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.keypoints import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+
+NAME = "mediapipe-holistic-0.10.21/1"
+"""Model, version and the number of this mapping: all that the result depends on."""
+
+VISIBLE = 0.4
+"""A body joint less visible than this was not found."""
+
+HAND_REACH = 0.35
+"""A hand whose wrist is farther than this share of the body's height from the arm's wrist is another hand."""
+
+# Body joint: landmark of MediaPipe's 33.
+BODY_LANDMARKS = {
+    Joint.NOSE: 0,
+    Joint.RIGHT_SHOULDER: 12,
+    Joint.RIGHT_ELBOW: 14,
+    Joint.RIGHT_WRIST: 16,
+    Joint.LEFT_SHOULDER: 11,
+    Joint.LEFT_ELBOW: 13,
+    Joint.LEFT_WRIST: 15,
+    Joint.RIGHT_HIP: 24,
+    Joint.RIGHT_KNEE: 26,
+    Joint.RIGHT_ANKLE: 28,
+    Joint.LEFT_HIP: 23,
+    Joint.LEFT_KNEE: 25,
+    Joint.LEFT_ANKLE: 27,
+    Joint.RIGHT_EYE: 5,
+    Joint.LEFT_EYE: 2,
+    Joint.RIGHT_EAR: 8,
+    Joint.LEFT_EAR: 7,
+    Joint.LEFT_BIG_TOE: 31,
+    Joint.LEFT_HEEL: 29,
+    Joint.RIGHT_BIG_TOE: 32,
+    Joint.RIGHT_HEEL: 30,
+}
+MIDPOINTS = {
+    Joint.NECK: (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER),
+    Joint.MID_HIP: (Joint.RIGHT_HIP, Joint.LEFT_HIP),
+}
+ON_THE_FACE = (Joint.NOSE, Joint.RIGHT_EYE, Joint.LEFT_EYE)
+
+# The 68 points of the iBUG annotation among the 468 of the face mesh, then the pupils (right, left).
+# fmt: off
+FACE_LANDMARKS = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,  # jaw
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # eyebrows
+    168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,  # lips
+    468, 473,
+)
+# fmt: on
+
+SUPPLIED = np.ones(JOINT_COUNT, bool)
+SUPPLIED[[Joint.LEFT_SMALL_TOE, Joint.RIGHT_SMALL_TOE]] = False
+
+Points = NDArray[np.float32]
+
+
+class MediaPipeDetector:
+    """Finds one person, frame after frame; use one detector for each stretch of video.
+
+    ``detect`` follows the person from the frame before, so the frames must come in order.
+    """
+
+    def __init__(self) -> None:
+        os.environ.setdefault("GLOG_minloglevel", "3")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        from mediapipe.python.solutions.holistic import Holistic
+
+        self._model: Any = Holistic(model_complexity=1, smooth_landmarks=False, refine_face_landmarks=True)
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._model.close()
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[Points, Points]:
+        """The joints in ``image``, uint8 (H, W, 3): xy (137, 2) in its pixels and confidence (137,)."""
+        found = self._model.process(image)
+        return joints(
+            _array(found.pose_landmarks, visibility=True),
+            _array(found.face_landmarks),
+            _array(found.left_hand_landmarks),
+            _array(found.right_hand_landmarks),
+            (image.shape[1], image.shape[0]),
+        )
+
+
+def joints(
+    body: Points | None, face: Points | None, left: Points | None, right: Points | None, size: tuple[int, int]
+) -> tuple[Points, Points]:
+    """Landmarks as MediaPipe gives them, to 137 joints.
+
+    Args:
+        body: (33, 4): x, y in shares of the picture, z, visibility; None: nobody.
+        face: (478, 3) or None; left, right: hands (21, 3) or None.
+        size: (W, H) of the picture.
+
+    Returns:
+        xy (137, 2) in pixels and confidence (137,), 0 outside the picture and on a face that looks away.
+    """
+    xy, confidence = np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32)
+    if body is None:
+        return xy, confidence
+    places = np.array(list(BODY_LANDMARKS.values()))
+    names = np.array(list(BODY_LANDMARKS))
+    pixels = body[:, :2] * np.array(size, np.float32)
+    xy[names] = pixels[places]
+    visibility = np.clip(body[places, 3], 0, 1)
+    confidence[names] = np.where(visibility >= VISIBLE, visibility, 0)
+    for middle, (one, other) in MIDPOINTS.items():
+        xy[middle] = (xy[one] + xy[other]) / 2
+        confidence[middle] = min(confidence[one], confidence[other])
+    height = float(np.ptp(pixels[:, 1]))
+    for hand, wrist, part in ((left, Joint.LEFT_WRIST, LEFT_HAND), (right, Joint.RIGHT_WRIST, RIGHT_HAND)):
+        if hand is not None:
+            points = hand[:, :2] * np.array(size, np.float32)
+            if np.linalg.norm(points[0] - xy[wrist]) < HAND_REACH * height / 2:
+                xy[part], confidence[part] = points, 1
+    if looks_away(body):
+        confidence[list(ON_THE_FACE)] = 0
+    elif face is not None:
+        xy[FACE] = face[list(FACE_LANDMARKS), :2] * np.array(size, np.float32)
+        confidence[FACE] = 1
+    outside = ((xy < 0) | (xy >= np.array(size))).any(axis=1)
+    confidence[outside] = 0
+    return xy, confidence
+
+
+def looks_away(body: Points) -> bool:
+    """Whether the face is turned from the camera, by depth: the nose lies behind the ears.
+
+    MediaPipe reports nose, eyes and mouth as visible from behind too, so their visibility says nothing. From the side
+    the nose lies between the ears' depths; the shoulders' order decides there.
+    """
+    nose, left_ear, right_ear = body[0, 2], body[7, 2], body[8, 2]
+    if nose > max(left_ear, right_ear):
+        return True
+    back_to_camera = body[12, 0] > body[11, 0]
+    return bool(back_to_camera and nose > (left_ear + right_ear) / 2)
+
+
+def _array(landmarks: Any, visibility: bool = False) -> Points | None:
+    if landmarks is None:
+        return None
+    fields = ("x", "y", "z", "visibility") if visibility else ("x", "y", "z")
+    return np.array([[getattr(point, field) for field in fields] for point in landmarks.landmark], np.float32)

@@ -1,0 +1,167 @@
+"""OpenPose's own output: JSON, and the older OpenCV YAML; bodies of 18, 23 (two orders) or 25 joints."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.pose.people import Person, follow
+
+# Where each joint of a body goes in BODY_25.
+_COCO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+# The order of the authors' files: neck, right arm, left arm, lower abdomen, right leg, left leg, head.
+_OLDER_23 = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 22, 23, 12, 13, 14, 19, 20, 0, 15, 17, 16, 18)
+# The later one: nose first, heels, neither neck nor middle of the hips.
+_LATER_23 = (0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24)
+_BODY_25 = tuple(range(25))
+ORDERS: dict[str, tuple[int, ...]] = {"18": _COCO_18, "23": _OLDER_23, "23-later": _LATER_23, "25": _BODY_25}
+
+MIDPOINTS = {
+    Joint.NECK: (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER),
+    Joint.MID_HIP: (Joint.RIGHT_HIP, Joint.LEFT_HIP),
+}
+
+_PARTS = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
+
+
+@dataclass(frozen=True)
+class People:
+    """Everybody in every file of a folder.
+
+    Attributes:
+        frames: for each file, in order, the people in it.
+        name: of the detector, for manifests.
+        supplied: bool (137,), joints that these files can hold.
+    """
+
+    frames: list[list[Person]]
+    name: str
+    supplied: NDArray[np.bool_]
+
+    def follow(self, source_indices: Sequence[int], size: tuple[int, int], fps: Fraction) -> Keypoints:
+        """The followed person at the rate of a reader.
+
+        Args:
+            source_indices: for each frame wanted, the number of the decoded frame.
+            size: (W, H) of the decoded frames.
+            fps: of the frames wanted.
+
+        Raises:
+            DanceError: there is not one file for each decoded frame (``bad-poses``).
+        """
+        decoded = max(source_indices, default=-1) + 1
+        if decoded != len(self.frames):
+            raise DanceError(
+                "bad-poses",
+                f"The video has {decoded} frames, but there are OpenPose files for {len(self.frames)}. "
+                "There must be one for each frame, in order.",
+            )
+        xy, confidence = follow(self.frames)
+        outside = ((xy < 0) | (xy >= np.array(size))).any(axis=-1)
+        confidence = np.where(outside, 0, confidence)
+        index = np.array(source_indices, int)
+        return Keypoints(xy[index], confidence[index], size, fps)
+
+
+def read_folder(place: str) -> People:
+    """Read all of OpenPose's files in a folder.
+
+    Args:
+        place: the folder; ``FOLDER?body=23-later`` for bodies of 23 joints in the later order.
+
+    Raises:
+        DanceError: there is no such folder (``file-not-found``), or its files cannot be read (``bad-poses``).
+        UsageError: the order is not known.
+    """
+    folder, _, option = place.partition("?body=")
+    if option and option not in ORDERS:
+        raise UsageError("unknown-body", f"body={option} is not known; it is one of {', '.join(ORDERS)}.")
+    path = Path(folder)
+    if not path.is_dir():
+        raise DanceError("file-not-found", f"There is no folder {folder}.")
+    files = sorted(path.glob("*_keypoints.json"), key=_number) or sorted(path.glob("*_pose.yml"), key=_number)
+    if not files:
+        raise DanceError("bad-poses", f"{folder} holds no OpenPose files (*_keypoints.json or *_pose.yml).")
+    frames, supplied = [], np.zeros(JOINT_COUNT, bool)
+    for file in files:
+        people = _read_json(file) if file.suffix == ".json" else _read_yaml(file)
+        frames.append([_person(parts, option, file, supplied) for parts in people])
+    return People(frames, f"openpose/{option or 'auto'}", supplied)
+
+
+def _number(path: Path) -> tuple[int, str]:
+    digits = re.findall(r"\d+", path.stem)
+    return (int(digits[-1]) if digits else 0, path.name)
+
+
+def _read_json(path: Path) -> list[dict[str, NDArray[np.float32]]]:
+    try:
+        people = json.loads(path.read_text())["people"]
+        return [
+            {
+                part: np.array(person.get(f"{part}_keypoints_2d") or person.get(f"{part}_keypoints") or [], np.float32)
+                for part in _PARTS
+            }
+            for person in people
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise DanceError("bad-poses", f"{path} is not an OpenPose file.") from error
+
+
+def _read_yaml(path: Path) -> list[dict[str, NDArray[np.float32]]]:
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for part in _PARTS:
+        file = path.with_name(path.name.replace("_pose.yml", f"_{part}.yml"))
+        if file.is_file():
+            arrays[part] = _yaml_array(file)
+    count = max((len(array) for array in arrays.values()), default=0)
+    return [
+        {part: array[index].ravel() for part, array in arrays.items() if index < len(array)} for index in range(count)
+    ]
+
+
+def _yaml_array(path: Path) -> NDArray[np.float32]:
+    """(people, joints, 3). OpenCV's own reader flattens arrays of three dimensions, so sizes are read as text."""
+    text = path.read_text(errors="replace")
+    sizes = re.search(r"sizes:\s*\[([^\]]*)\]", text)
+    data = re.search(r"data:\s*\[([^\]]*)\]", text)
+    try:
+        if sizes is None or data is None:
+            storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
+            matrix = storage.getFirstTopLevelNode().mat()
+            return np.zeros((0, 0, 3), np.float32) if matrix is None else np.asarray(matrix, np.float32)
+        shape = [int(side) for side in sizes[1].split(",")]
+        return np.array([float(value) for value in data[1].split(",")], np.float32).reshape(shape)
+    except (ValueError, cv2.error) as error:
+        raise DanceError("bad-poses", f"{path} is not an OpenPose file.") from error
+
+
+def _person(parts: dict[str, NDArray[np.float32]], option: str, path: Path, supplied: NDArray[np.bool_]) -> Person:
+    """One person's joints; ``supplied`` learns which there can be."""
+    xy, confidence = np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32)
+    for part, flat in parts.items():
+        if flat.size == 0:
+            continue
+        triples = flat.reshape(-1, 3)
+        place = np.arange(JOINT_COUNT)[_PARTS[part]]
+        if part == "pose":
+            order = ORDERS.get(option or str(len(triples)))
+            if order is None or len(order) != len(triples):
+                raise DanceError("bad-poses", f"{path} has bodies of {len(triples)} joints, which is not known.")
+            place = place[list(order)]
+        elif len(triples) != len(place):
+            raise DanceError("bad-poses", f"{path} has {len(triples)} joints where there should be {len(place)}.")
+        xy[place], confidence[place] = triples[:, :2] + 0.5, np.clip(triples[:, 2], 0, 1)
+        supplied[place] = True
+    for middle, (one, other) in MIDPOINTS.items():
+        if not supplied[middle] and confidence[one] > 0 and confidence[other] > 0:
+            xy[middle], confidence[middle] = (xy[one] + xy[other]) / 2, min(confidence[one], confidence[other])
+    return xy, confidence

@@ -1,0 +1,92 @@
+"""Whether the camera stands still and the light stays: measured on the background alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.region import person_region
+from everybody_dance.keypoints import Keypoints
+
+LOOKS = 48
+"""Frames that are compared, evenly over the footage."""
+
+MOVED = 0.75
+"""Percent of the frame's height: a background that stands farther off than this, in a fifth of the frames, moves."""
+
+FEATURES = 200
+
+
+@dataclass(frozen=True)
+class Stillness:
+    """What was measured.
+
+    Attributes:
+        motion: 80th percentile over frames of the background's displacement, in percent of the frame's height.
+        exposure_change: brightest background over darkest, minus 1.
+    """
+
+    motion: float
+    exposure_change: float
+
+    @property
+    def camera_moves(self) -> bool:
+        """Whether a clean plate makes no sense."""
+        return self.motion > MOVED
+
+
+def measure_stillness(
+    frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]
+) -> Stillness:
+    """Compare frames with the middle one: corners of the background are followed to each, and its light compared.
+
+    Args:
+        frame: gives the picture of a frame.
+        keypoints: of all frames.
+        usable: frames that may be looked at.
+    """
+    chosen = np.asarray(usable)[np.unique(np.linspace(0, len(usable) - 1, LOOKS).astype(int))]
+    middle = int(chosen[len(chosen) // 2])
+    reference, background = _grey(frame(middle)), _background(keypoints, middle)
+    corners = cv2.goodFeaturesToTrack(reference, FEATURES, 0.005, 5, mask=background.astype(np.uint8))
+    displacements, gains = [], []
+    for index in chosen:
+        picture = _grey(frame(int(index)))
+        both = background & _background(keypoints, int(index))
+        if both.mean() < 0.05:
+            continue
+        gains.append(float(picture[both].mean()) / max(float(reference[both].mean()), 1.0))
+        displacement = None if corners is None else _displacement(reference, picture, both, corners)
+        if displacement is not None:
+            displacements.append(displacement)
+    height = keypoints.size[1]
+    return Stillness(
+        motion=100 * float(np.percentile(displacements, 80)) / height if displacements else 0.0,
+        exposure_change=max(gains) / max(min(gains), 1e-6) - 1 if gains else 0.0,
+    )
+
+
+def _displacement(
+    reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_], corners: NDArray[np.float32]
+) -> float | None:
+    """Median length of the paths of corners that lead there and back again; None where too few do."""
+    there, found, _ = cv2.calcOpticalFlowPyrLK(reference, picture, corners, None, winSize=(21, 21), maxLevel=4)
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(picture, reference, there, None, winSize=(21, 21), maxLevel=4)
+    sure = (found & found_back).ravel().astype(bool) & (np.linalg.norm(back - corners, axis=-1).ravel() < 1)
+    place = np.round(there.reshape(-1, 2)).astype(int)
+    inside = ((place >= 0) & (place < np.array(both.shape[::-1]))).all(axis=1)
+    sure &= inside
+    sure[inside] &= both[place[inside, 1], place[inside, 0]]
+    if sure.sum() < 8:
+        return None
+    return float(np.linalg.norm(np.median((there - corners).reshape(-1, 2)[sure], axis=0)))
+
+
+def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _background(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
+    return ~person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, 0.15)

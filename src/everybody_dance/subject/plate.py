@@ -1,0 +1,130 @@
+"""The clean plate: the place without the person (the design document, "Clean plate")."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.region import person_region
+from everybody_dance.keypoints import Keypoints
+
+MOST_FRAMES = 240
+"""Frames that the median is taken over, at most: they are in memory as bytes, all at once."""
+
+GROWN = 0.1
+"""How far around the person a pixel does not count as background, in shares of the body's height: hair, shadow, shoes."""
+
+ENOUGH = 10
+"""A pixel that is uncovered in fewer frames is unknown (or in fewer than half of them, for very short footage)."""
+
+BAND = 32
+"""Rows that are worked on at a time."""
+
+ALONE = 1.0
+"""Seconds without a person on both sides after which a frame without one is believed to be empty."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """The empty place.
+
+    Attributes:
+        image: uint8 (H, W, 3).
+        known: bool (H, W); elsewhere ``image`` is a guess from around.
+    """
+
+    image: NDArray[np.uint8]
+    known: NDArray[np.bool_]
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the pixels that the footage hardly ever uncovers."""
+        return float(1 - self.known.mean())
+
+
+def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]) -> Plate:
+    """Per pixel, the median over the frames in which the pixel lies outside the grown person region.
+
+    A plain median is wrong: whoever hardly leaves the spot is burned into it.
+
+    Args:
+        frame: gives the picture of a frame.
+        keypoints: of all frames.
+        usable: frames that may be looked at (held-out ones may not), in order.
+    """
+    chosen = _choose(keypoints, np.asarray(usable))
+    frames = np.stack([frame(int(index)) for index in chosen])
+    outside = np.stack([~_region(keypoints, int(index)) for index in chosen])
+    count = outside.sum(axis=0)
+    known = count >= min(ENOUGH, max(len(chosen) // 2, 1))
+    image = np.zeros(frames.shape[1:], np.uint8)
+    for top in range(0, len(image), BAND):
+        rows = slice(top, top + BAND)
+        image[rows] = _masked_median(frames[:, rows], outside[:, rows], count[rows])
+    return Plate(_filled(image, known), known)
+
+
+def believed_empty(keypoints: Keypoints) -> NDArray[np.bool_]:
+    """bool (T,): nobody is there, rather than just not found: everything around is without a person too."""
+    reach = int(ALONE * keypoints.fps)
+    seen = np.concatenate([[0], np.cumsum(keypoints.person_seen)])
+    index = np.arange(len(keypoints))
+    first, last = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(keypoints))
+    return np.asarray(seen[last] == seen[first])
+
+
+def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most MOST_FRAMES of the usable ones: half evenly in time, half those that uncover the rarest places."""
+    usable = usable[(keypoints.person_seen | believed_empty(keypoints))[usable]]
+    if len(usable) <= MOST_FRAMES:
+        return usable
+    even = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES // 2).astype(int)]
+    rest = np.setdiff1d(usable, even)
+    # Where the person mostly is must be uncovered by frames in which they are elsewhere: the farther, the rarer.
+    seen = keypoints.person_seen
+    found = keypoints.found[..., None]
+    centre = (keypoints.xy * found).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+    usual = np.median(centre[usable[seen[usable]]], axis=0) if seen[usable].any() else centre[0]
+    distance = np.where(seen, np.linalg.norm(centre - usual, axis=1), np.inf)
+    far = rest[np.argsort(-distance[rest], kind="stable")][: MOST_FRAMES - len(even)]
+    return np.sort(np.concatenate([even, far]))
+
+
+def _region(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
+    return person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, GROWN)
+
+
+def _masked_median(
+    frames: NDArray[np.uint8], outside: NDArray[np.bool_], count: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Median over the first axis of frames (N, h, W, 3) where ``outside`` (N, h, W); 0 where it never is."""
+    # Covered values are sorted behind all real ones; the median is then in the middle of the first ``count``.
+    ordered = np.where(outside[..., None], frames, np.int16(256)).astype(np.int16)
+    ordered.sort(axis=0)
+    low, high = (
+        np.maximum((count - 1) // 2, 0)[None, ..., None],
+        np.minimum(count // 2, len(frames) - 1)[None, ..., None],
+    )
+    middle = np.take_along_axis(ordered, low, 0)[0] + np.take_along_axis(ordered, high, 0)[0]
+    return np.where(count[..., None] > 0, middle // 2, 0).clip(0, 255).astype(np.uint8)
+
+
+def _filled(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Unknown pixels from around: known colours are averaged at ever coarser sizes, and flow back into the holes."""
+    if known.all() or not known.any():
+        return image
+    pictures = [image.astype(np.float32) * known[..., None]]
+    weights = [known.astype(np.float32)]
+    while min(weights[-1].shape) > 1 and (weights[-1] == 0).any():
+        size = max(weights[-1].shape[1] // 2, 1), max(weights[-1].shape[0] // 2, 1)
+        pictures.append(np.asarray(cv2.resize(pictures[-1], size, interpolation=cv2.INTER_AREA), np.float32))
+        weights.append(np.asarray(cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA), np.float32))
+    colours = pictures[-1] / np.maximum(weights[-1], 1e-6)[..., None]
+    for picture, weight in zip(reversed(pictures[:-1]), reversed(weights[:-1]), strict=True):
+        size = weight.shape[1], weight.shape[0]
+        coarse = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
+        share = np.minimum(weight, 1)[..., None]
+        colours = share * (picture / np.maximum(weight, 1e-6)[..., None]) + (1 - share) * coarse
+    return np.where(known[..., None], image, colours.clip(0, 255).round()).astype(np.uint8)
