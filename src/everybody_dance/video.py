@@ -1,16 +1,14 @@
 """Videos in and out: upright frames at a constant rate from any footage, and MP4 files that say an AI made them."""
 
 import logging
-import math
 import struct
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from uuid import UUID
 
 import av
@@ -19,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from av.video.stream import VideoStream
@@ -35,13 +34,19 @@ STANDARD_RATES = tuple(
 ) + tuple(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120, 240))
 FALLBACK_RATE = Fraction(30)
 HIGHEST_RATE = Fraction(240)
-# Between two frames further apart than this the time stamps are taken for damaged, and the time goes on without the gap.
+# Time stamps further apart than this are taken for damaged, and the time goes on without the gap.
 LONGEST_HOLD = Fraction(60)
 
 WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov")
 COPIED_SOUND = ("aac", "mp3", "ac3")
 # Only these containers keep sound the way MP4 wants it; from others (MPEG-TS) it is encoded anew.
 COPIED_CONTAINERS = ("mp4", "matroska")
+
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+
+# The numbers of H.273 that swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020.
+KNOWN_MATRICES = (1, 4, 5, 6, 7, 9)
+ACCURATE_COLOUR = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 
 AI_COMMENT = "Made by AI: the person in this video was synthesized by everybody-dance and did not move like this."
 AI_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -87,13 +92,14 @@ class _Source:
 class _Decoder:
     """Decoded frames in order of presentation; damaged packets are skipped and counted."""
 
-    def __init__(self, container: InputContainer) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self.container = container
+        self.stream = stream
         self.damaged = 0
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        stream = _picture_stream(self.container)
-        stream.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name as well
+        stream = self.stream
+        stream.thread_type = "AUTO"
         packets = self.container.demux(stream)
         while True:
             try:
@@ -179,20 +185,19 @@ class VideoReader:
         self._open.callback(frames.close)
         return frames
 
-    def _frames(self) -> Iterator[NDArray[np.uint8]]:  # a generator
+    def _frames(self) -> Generator[NDArray[np.uint8], None, None]:
         indices = self.source_indices
         with _open(self.info.path) as container:
-            decoder = _Decoder(container)
-            image: NDArray[np.uint8] | None = None
+            stream = _picture_stream(container)
+            if stream is None:
+                raise _not_a_video(self.info.path)
+            decoder = _Decoder(container, stream)
             decoded = 0
-            held: VideoFrame | None = None
-            for index, frame, repeats in _at_constant_rate(decoder, self.fps, self._source.period):
+            for index, (frame, repeats) in enumerate(_at_constant_rate(decoder, self.fps, self._source.period)):
                 decoded = index + 1
-                if frame is not held:
-                    image, held = None, frame
+                if repeats:
+                    image = self._picture(frame)
                 for _ in range(repeats):
-                    if image is None:
-                        image = self._picture(frame)
                     indices.append(index)
                     yield image
             self._report(decoded, decoder.damaged)
@@ -314,10 +319,237 @@ def made_by_ai(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            return any(
-                kind == b"uuid" and file.read(16) == XMP_BOX and AI_SOURCE_TYPE.encode() in file.read(end - file.tell())
-                for kind, end in _boxes(file.fileno(), path.stat().st_size)
-                if file.seek(end[0]) >= 0
-            )
+            end = path.stat().st_size
+            while file.tell() + 8 <= end:
+                start = file.tell()
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if length == 1:  # the length does not fit into 32 bits and follows
+                    length = int.from_bytes(file.read(8))
+                elif length == 0:
+                    length = end - start
+                if length < 8:
+                    return False
+                if kind == b"uuid" and file.read(16) == XMP_BOX:
+                    return AI_SOURCE_TYPE.encode() in file.read(min(length, 1 << 20))
+                file.seek(start + length)
     except FileNotFoundError as error:
-        raise _not_found(path) from error
+        raise DanceError("file-not-found", f"There is no file {path}.") from error
+    return False
+
+
+# Packets that belong together and when they start, in seconds; PyAV's Packet is generic for type checkers only.
+_Timed: TypeAlias = "tuple[Fraction, list[Packet[AudioStream]]]"
+
+
+class _Sound:
+    """The sound of a source on its way into a file: copied packet by packet, or encoded anew as AAC."""
+
+    def __init__(self, source: _Source, target: OutputContainer) -> None:
+        self._target = target
+        self._start = source.start
+        self._name = source.info.path.name
+        self._container = _open(source.info.path)
+        stream = self._container.streams.audio[0]
+        self._input = stream
+        copied = stream.codec_context.name.removesuffix("float") in COPIED_SOUND and any(
+            name in self._container.format.name for name in COPIED_CONTAINERS
+        )
+        self._output: AudioStream
+        if copied:
+            self._output = target.add_stream_from_template(stream)
+        else:
+            layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
+            rate = stream.codec_context.rate
+            self._output = target.add_stream("aac", rate=rate if rate in AAC_RATES else 48000, layout=layout)
+        self._encoded = not copied
+        self._packets = self._copied() if copied else self._reencoded()
+        self._next: _Timed | None = None
+
+    def copy_until(self, end: Fraction) -> None:
+        """Write all sound that starts before ``end``, in seconds since the first picture."""
+        while True:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            if self._next is None or self._next[0] >= end:
+                return
+            self._target.mux(self._next[1])
+            self._next = None
+
+    def finish(self) -> None:
+        """Write what the encoder still holds; the rest of the source's sound is left out."""
+        if self._encoded and self._output.codec_context.is_open:
+            self._target.mux(self._output.encode(None))
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _demuxed(self) -> "Iterator[Packet[AudioStream]]":
+        try:
+            yield from self._container.demux(self._input)
+        except FFmpegError:
+            logger.warning(f"The sound of {self._name} is damaged or cut off; what could be read of it is used.")
+
+    def _copied(self) -> Iterator[_Timed]:
+        for packet in self._demuxed():
+            if packet.pts is None or packet.size == 0:
+                continue
+            shift = round(self._start / packet.time_base)
+            start = (packet.pts - shift) * packet.time_base
+            if start + (packet.duration or 0) * packet.time_base <= 0:
+                continue
+            packet.pts -= shift
+            packet.dts = packet.pts
+            packet.stream = self._output
+            yield start, [packet]
+
+    def _reencoded(self) -> Iterator[_Timed]:
+        for packet in self._demuxed():
+            try:
+                frames = self._input.decode(packet)
+            except FFmpegError:  # a gap in the sound; the time stamps keep the rest in step
+                continue
+            for frame in frames:
+                if frame.pts is None or frame.time_base is None:
+                    continue
+                frame.pts -= round(self._start / frame.time_base)
+                start = frame.pts * frame.time_base
+                if start + Fraction(frame.samples, frame.sample_rate) > 0:
+                    yield start, self._output.encode(frame)
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise DanceError("file-not-found", f"There is no file {path}.") from error
+    except PermissionError as error:
+        raise DanceError("cannot-read", f"{path} may not be read by you.") from error
+    except (FFmpegError, OSError) as error:
+        raise _not_a_video(path) from error
+
+
+def _not_a_video(path: Path) -> DanceError:
+    return DanceError(
+        "not-a-video", f"{path} is not a video that can be read, or so much of it is missing that it cannot be opened."
+    )
+
+
+def _picture_stream(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures; a cover picture is none, nor are text and single pictures."""
+    if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):
+        return None
+    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+
+
+def _examine(path: Path) -> _Source:
+    with _open(path) as container:
+        stream = _picture_stream(container)
+        if stream is None:
+            raise _not_a_video(path)
+        average = stream.average_rate or stream.guessed_rate
+        fps = _constant_rate(average, stream.base_rate)
+        period = 1 / average if average and average <= HIGHEST_RATE else 1 / fps
+        duration = _stated_duration(container, stream)
+        stated = round(duration / period) if duration else None
+        # Without a duration of its own the stream may be shorter than the file, whose sound may go on.
+        own_duration = stream.duration is not None or "DURATION" in stream.metadata
+        has_sound = bool(container.streams.audio)
+        frame = next(iter(_Decoder(container, stream)), None)
+        if frame is None:
+            raise DanceError("no-frames", f"No picture of {path} can be decoded.")
+        width, height = frame.width, frame.height
+        aspect = stream.sample_aspect_ratio
+        if aspect and aspect > 0:
+            width = max(1, round(width * aspect))
+        rotation = round(frame.rotation / 90) % 4 * 90
+        info = VideoInfo(
+            path=path,
+            size=(height, width) if rotation % 180 else (width, height),
+            fps=fps,
+            duration=float(duration or 0),
+            announced_frames=max(1, round(duration * fps)) if duration else None,
+            has_sound=has_sound,
+        )
+        start = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else Fraction(0)
+        return _Source(info, rotation, start, period, stated if own_duration or not has_sound else None)
+
+
+def _constant_rate(average: Fraction | None, base: Fraction | None) -> Fraction:
+    """The rate to read at: a steady rate as it is, a variable one as the standard rate nearest to its average."""
+    if not average or not 0 < average <= HIGHEST_RATE:
+        return base if base and 0 < base <= HIGHEST_RATE else FALLBACK_RATE
+    nearest = min(STANDARD_RATES, key=lambda rate: abs(rate - average))
+    steady = base is not None and abs(base - average) <= average / 1000
+    if abs(nearest - average) <= average * (Fraction(1, 2000) if steady else Fraction(1, 20)):
+        return nearest
+    return average.limit_denominator(1001)
+
+
+def _stated_duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
+        return stream.duration * stream.time_base
+    if "DURATION" in stream.metadata:  # Matroska, as in 00:00:05.005000000
+        with suppress(ValueError):
+            hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    if container.duration is not None and container.duration > 0:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _at_constant_rate(
+    frames: Iterable[VideoFrame], fps: Fraction, period: Fraction
+) -> Iterator[tuple[VideoFrame, int]]:
+    """Yield every frame with how often it is shown (also 0): tick k / fps shows the frame nearest in time."""
+    previous: VideoFrame | None = None
+    shown = 0  # ticks so far
+    time = offset = Fraction(0)  # of the previous frame since the first; file time minus our time
+    for frame in frames:
+        stamp = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
+        if previous is None:
+            offset = stamp or Fraction(0)
+        else:
+            now = stamp - offset if stamp is not None else time + period
+            if not 0 < now - time <= LONGEST_HOLD:  # time stamps jump: go on as if they had not
+                offset += now - (time + period)
+                now = time + period
+            until = (time + now) / 2 * fps  # ticks up to half-way belong to the previous frame
+            repeats = max(0, int(until) + 1 - shown)
+            yield previous, repeats
+            shown += repeats
+            time = now
+        previous = frame
+    if previous is not None:
+        held = previous.duration * previous.time_base if previous.duration and previous.time_base else period
+        total = max(1, round((time + min(held, LONGEST_HOLD)) * fps))
+        yield previous, max(0, total - shown)
+
+
+def _to_rgb(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+    """The frame as uint8 (height, width, 3) RGB, by the colour matrix it names or, unnamed, by that of its size."""
+    matrix = frame.colorspace
+    if matrix not in KNOWN_MATRICES:
+        matrix = Colorspace.ITU709 if frame.height >= 720 or frame.width >= 1280 else Colorspace.ITU601
+    scaling = Interpolation.AREA if width * height < frame.width * frame.height else Interpolation.BICUBIC
+    rgb = frame.reformat(
+        width, height, "rgb24", src_colorspace=int(matrix), interpolation=int(scaling | ACCURATE_COLOUR)
+    )
+    return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _to_yuv(image: NDArray[np.uint8]) -> VideoFrame:
+    picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=int(Colorspace.ITU709),
+        dst_color_range=int(ColorRange.MPEG),
+        interpolation=int(Interpolation.BICUBIC | ACCURATE_COLOUR),
+    )
+    picture.colorspace = int(Colorspace.ITU709)
+    picture.color_range = int(ColorRange.MPEG)
+    return picture
+
+
+def _close_quietly(container: OutputContainer) -> None:
+    """Close after a failure, which matters more than one more from closing."""
+    with suppress(FFmpegError, OSError):
+        container.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,8 +73,9 @@ def _displacement(
     reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_], corners: NDArray[np.float32]
 ) -> float | None:
     """Median length of the paths of corners that lead there and back again; None where too few do."""
-    there, found, _ = cv2.calcOpticalFlowPyrLK(reference, picture, corners, None, winSize=(21, 21), maxLevel=4)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(picture, reference, there, None, winSize=(21, 21), maxLevel=4)
+    follow: Any = cv2.calcOpticalFlowPyrLK  # OpenCV's types do not know that a first guess is optional
+    there, found, _ = follow(reference, picture, corners, None, winSize=(21, 21), maxLevel=4)
+    back, found_back, _ = follow(picture, reference, there, None, winSize=(21, 21), maxLevel=4)
     sure = (found & found_back).ravel().astype(bool) & (np.linalg.norm(back - corners, axis=-1).ravel() < 1)
     place = np.round(there.reshape(-1, 2)).astype(int)
     inside = ((place >= 0) & (place < np.array(both.shape[::-1]))).all(axis=1)

@@ -173,8 +173,8 @@ class PairDataset:
     def reach(self, index: int, box: Box, grow: float) -> NDArray[np.float32]:
         """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
         xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
-        region = person_region(xy, confidence, self.size, grow)
-        return np.asarray(box.cut(region.astype(np.uint8))[None], np.float32)
+        region = person_region(xy, confidence, self.size, grow).astype(np.uint8)
+        return box.cut(region)[None].astype(np.float32)
 
     def _cropped(self, random: np.random.Generator, index: int) -> Box:
         """What is cut for a frame: its box, or a square in the frame around one of its joints."""

@@ -14,7 +14,7 @@ MOST_FRAMES = 240
 """Frames that the median is taken over, at most: they are in memory as bytes, all at once."""
 
 GROWN = 0.1
-"""How far around the person a pixel does not count as background, in shares of the body's height: hair, shadow, shoes."""
+"""How far around the person a pixel is no background, in shares of the body's height: hair, shadow, shoes."""
 
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames is unknown (or in fewer than half of them, for very short footage)."""
