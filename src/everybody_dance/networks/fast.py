@@ -63,17 +63,22 @@ class FastGenerator(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(channels))
         self.decode = nn.ModuleList(ResidualBlock(count) for count in channels[:-1])
         self.head = nn.Conv2d(width, 4 * shrink**2, 3, padding=1)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        """Without normalization layers the signal's size is the initialization's to keep."""
         # A small start keeps tanh and sigmoid where they have a slope.
         nn.init.normal_(self.head.weight, 0.0, 0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        for layer in self.up:
-            # Two signals are added after this: each brings half of the variance.
-            nn.init.normal_(layer.weight, 0.0, (2 * layer.in_channels) ** -0.5)
-            nn.init.zeros_(layer.bias)
-        for layer in (self.stem, *self.down, *(block.first for block in (*self.encode, *self.decode))):
-            # Without normalization the signal's size is the initialization's to keep.
-            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
-            nn.init.zeros_(layer.bias)
+        for name, layer in self.named_modules():
+            if not isinstance(layer, nn.Conv2d):
+                continue
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+            if name.startswith("up."):
+                # Two signals are added after this: each brings half of the variance.
+                nn.init.normal_(layer.weight, 0.0, (2 * layer.in_channels) ** -0.5)
+            elif not name.endswith(("second", "head")):
+                nn.init.kaiming_normal_(layer.weight, a=SLOPE)
 
     def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
         """

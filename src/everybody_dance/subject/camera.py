@@ -70,7 +70,7 @@ def measure_stillness(
 
 
 def _displacement(
-    reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_], corners: NDArray[np.float32]
+    reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_], corners: NDArray[Any]
 ) -> float | None:
     """Median length of the paths of corners that lead there and back again; None where too few do."""
     follow: Any = cv2.calcOpticalFlowPyrLK  # OpenCV's types do not know that a first guess is optional

@@ -168,7 +168,7 @@ class PairDataset:
             if len(points) > 2:
                 center, radius = cv2.minEnclosingCircle(points.astype(np.float32))
                 cv2.circle(weight, (round(center[0]), round(center[1])), round(1.3 * radius), (2,), -1)
-        return weight[None].astype(np.float32)
+        return np.asarray(weight[None], np.float32)
 
     def reach(self, index: int, box: Box, grow: float) -> NDArray[np.float32]:
         """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
