@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from worlds import LittleWorld
 
 FOOTAGE = Path(os.environ.get("EVERYBODY_DANCE_FOOTAGE", Path(__file__).parents[2] / "shared" / "footage"))
 
@@ -20,3 +24,14 @@ def footage() -> Path:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never read or fill the user's cache."""
     monkeypatch.setenv("EVERYBODY_DANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def little_world(tmp_path_factory: pytest.TempPathFactory) -> "LittleWorld":
+    """Two tiny videos with known poses, and a subject of the first, prepared and trained a little: only to be read."""
+    # Here, because tests of training run where there is no PyAV.
+    from worlds import make_world
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERYBODY_DANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return make_world(tmp_path_factory.mktemp("world"))

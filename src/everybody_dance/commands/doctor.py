@@ -12,6 +12,7 @@ from everybody_dance.commands.console import session
 from everybody_dance.errors import DanceError
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "prores")
+POSE_MODELS = ("pose_detection", "pose_landmark_full", "face_landmark_with_attention", "hand_landmark_full")
 GIB = 2**30
 
 
@@ -99,11 +100,17 @@ def _codec(name: str, mode: str) -> bool:
 
 
 def _pose() -> Finding:
+    from everybody_dance.pose.mediapipe import NAME
+
     try:
-        from everybody_dance.pose import mediapipe
+        from mediapipe.python.solutions import holistic
     except ImportError as error:
         return Finding("pose", None, f"MediaPipe cannot be loaded ({error})", needed=True)
-    return Finding("pose", mediapipe.NAME, f"{mediapipe.NAME}; OpenPose's own files with --pose openpose:DIR")
+    models = Path(holistic.__file__).parents[2] / "modules"
+    missing = [name for name in POSE_MODELS if not any(models.glob(f"*/{name}.tflite"))]
+    if missing:
+        return Finding("pose", None, f"MediaPipe's models {', '.join(missing)} are not there", needed=True)
+    return Finding("pose", NAME, f"{NAME}; OpenPose's own files with --pose openpose:DIR")
 
 
 def _vgg() -> Finding:

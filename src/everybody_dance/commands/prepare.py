@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    footage: Annotated[list[Path], typer.Argument(help="Videos of one person in one place.")],
+    footage: Annotated[list[Path], typer.Argument(help="Videos of one person in one place.", metavar="FOOTAGE")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the subject.", metavar="SUBJECT", show_default=False)],
     pose: options.Pose = "mediapipe",
     height: options.Height = None,

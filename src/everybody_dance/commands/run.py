@@ -15,8 +15,8 @@ DEFAULT_MINUTES = 20.0
 
 
 def run(
-    source: Annotated[Path, typer.Argument(help="Video of somebody dancing.")],
-    target: Annotated[Path, typer.Argument(help="Video of the person who is to dance it.")],
+    source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
+    target: Annotated[Path, typer.Argument(help="Video of the person who is to dance it.", metavar="TARGET")],
     out: options.OutVideo,
     subject: Annotated[
         Path | None,

@@ -21,7 +21,7 @@ TITLES = {"result": "result", "nearest_neighbor": "nearest training frame", "bac
 
 
 def train(
-    subject: Annotated[Path, typer.Argument(help="Folder that `dance prepare` made.")],
+    subject: Annotated[Path, typer.Argument(help="Folder that `dance prepare` made.", metavar="SUBJECT")],
     preset: options.Preset = options.PresetName.FAST,
     minutes: options.Minutes = None,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps in all, instead of --minutes.")] = None,

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def transfer(
-    subject: Annotated[Path, typer.Argument(help="Folder of a trained subject, or a performer's model folder.")],
-    source: Annotated[Path, typer.Argument(help="Video of somebody dancing.")],
+    subject: Annotated[
+        Path, typer.Argument(help="Folder of a trained subject, or a performer's model folder.", metavar="SUBJECT")
+    ],
+    source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
     out: options.OutVideo,
     pose: options.Pose = "mediapipe",
     smooth: Annotated[

@@ -32,6 +32,9 @@ LOG_EVERY = 10
 PREVIEWS = 8
 CHECKPOINT_SECONDS = 60.0
 VGG_DEPTH = 4
+MEASURED = 60
+"""Steps at most that are taken to measure the speed, and at least, after a warm-up:"""
+FEWEST_MEASURED = 10
 
 
 @dataclass(frozen=True)
@@ -203,16 +206,23 @@ def _performer(trainer: Trainer, manifest: PerformerManifest, dataset: PairDatas
 
 
 def _measured_steps(trainer: Trainer, dataset: PairDataset, minutes: float) -> int:
-    """How many steps fit into ``minutes``, by a few full steps of a trainer that is thrown away."""
-    total, warm_up = 12, 4
-    rollouts = histories(trainer.preset, 0, 10 * total)[-total:]
-    began = 0.0
-    for index, sample in enumerate(prefetch(dataset, range(total), rollouts)):
+    """How many steps fit into ``minutes``, by a fiftieth of them on a trainer that is thrown away.
+
+    The steps measured are drawn evenly from a whole training: with and without the discriminator, short and long
+    rollouts.
+    """
+    rollouts = histories(trainer.preset, 0, MEASURED)
+    warm_up = MEASURED // 5
+    order = np.random.default_rng(0).permutation(MEASURED).tolist()
+    began, taken = time.monotonic(), 0
+    for index, sample in enumerate(prefetch(dataset, order, [rollouts[step] for step in order])):
         if index == warm_up:
             began = time.monotonic()
-        # As a step of the second half, in which the discriminator takes part.
-        trainer.step(sample, total, total, rollouts[index])
-    return max(round(minutes * 60 * (total - warm_up) / (time.monotonic() - began)), 1)
+        trainer.step(sample, order[index], MEASURED, rollouts[order[index]])
+        taken = index + 1 - warm_up
+        if taken >= FEWEST_MEASURED and time.monotonic() - began > 60 * minutes / 50:
+            break
+    return max(round(minutes * 60 * taken / (time.monotonic() - began)), 1)
 
 
 def _working_size(size: tuple[int, int], area: int | None) -> tuple[int, int]:
