@@ -16,7 +16,7 @@ import pytest
 from everybody_dance import files
 from everybody_dance.training.checkpoint import newest
 from everybody_dance.video import VideoReader
-from subjects import wall
+from subjects import picture, swaying, wall
 from worlds import (
     SOURCE_FRAMES,
     TARGET_FRAMES,
@@ -25,6 +25,7 @@ from worlds import (
     dance,
     finish,
     start,
+    write_openpose,
     write_person,
     write_video,
 )
@@ -146,13 +147,16 @@ def test_longer_than_an_hour(little_world: LittleWorld, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_4k_portrait(little_world: LittleWorld, tmp_path: Path) -> None:
-    clip, pose = write_person(tmp_path / "phone.mp4", 40, (2160, 3840))
-    outcome = dance("prepare", clip, "--out", tmp_path / "s", "--pose", pose, "--json")
+    keypoints = swaying(31, (270, 480))
+    pose = write_openpose(tmp_path / "poses", keypoints.scaled_to((2160, 3840)))
+    small = [picture(keypoints, index) for index in range(4)]
+    clip = write_video(tmp_path / "phone.mp4", (small[index % 4].repeat(8, 0).repeat(8, 1) for index in range(31)))
+    outcome = dance("prepare", clip, "--out", tmp_path / "s", "--pose", pose, "--holdout", 0, "--json")
     assert outcome.code == 0, outcome.stderr
     shape = outcome.report["metrics"]["subject"]
     assert (shape["width"], shape["height"]) == (288, 512)
     out = tmp_path / "out.mp4"
-    outcome = dance("transfer", little_world.subject, clip, "--out", out, "--pose", pose, "--compare", "--json")
+    outcome = dance("transfer", little_world.subject, clip, "--out", out, "--pose", pose, "--json")
     assert outcome.code == 0, outcome.stderr
 
 
@@ -296,8 +300,8 @@ def test_interrupted_transfer_leaves_the_old_result(little_world: LittleWorld, t
     clip, pose = write_person(tmp_path / "clip.mp4", 3)
     with VideoReader(clip) as reader:
         pictures = list(reader)
-    clip = write_video(tmp_path / "long.mp4", (pictures[index % 3] for index in range(3000)))
-    pose = _long_poses(tmp_path / "poses", Path(pose.removeprefix("openpose:")), 3000)
+    clip = write_video(tmp_path / "long.mp4", (pictures[index % 3] for index in range(400)))
+    pose = _long_poses(tmp_path / "poses", Path(pose.removeprefix("openpose:")), 400)
     process = start("transfer", little_world.subject, clip, "--out", out, "--pose", pose, "--json")
     while process.poll() is None and not any(path.name.startswith(".out") for path in tmp_path.iterdir()):
         time.sleep(0.02)
@@ -310,10 +314,10 @@ def test_interrupted_transfer_leaves_the_old_result(little_world: LittleWorld, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
 def test_interrupted_preparation(tmp_path: Path, seconds: float) -> None:
     """As a terminal does it: every process of the group gets the signal, at whatever point."""
-    clip = write_video(tmp_path / "clip.mp4", (wall((640, 480)) for _ in range(400)))
+    clip = write_video(tmp_path / "clip.mp4", (wall((640, 480)) for _ in range(200)))
     process = start("prepare", clip, "--out", tmp_path / "s", "--json")
     while process.poll() is None and not any(path.name.startswith(".s") for path in tmp_path.iterdir()):
         time.sleep(0.02)

@@ -144,6 +144,21 @@ def test_training_with_another_seed_is_refused_unless_restarted(little_world: Li
     assert dance(*arguments, "--restart").code == 0
 
 
+def test_a_training_that_is_done_says_so(little_world: LittleWorld, tmp_path: Path) -> None:
+    subject = little_world.copy_of_subject(tmp_path / "s")
+    outcome = dance("train", subject, "--preset", "debug", "--steps", 4)
+    assert outcome.code == 0, outcome.stderr
+    assert "Nothing was left to train" in outcome.stderr
+
+
+def test_a_device_that_is_not_there(little_world: LittleWorld, tmp_path: Path) -> None:
+    subject = little_world.copy_of_subject(tmp_path / "s")
+    for arguments in (["train", subject], ["transfer", subject, little_world.source, "--out", tmp_path / "o.mp4"]):
+        outcome = dance(*arguments, "--device", "abacus", "--json")
+        assert outcome.code == 2
+        assert outcome.error[0] == "no-device"
+
+
 def test_transfer_gives_one_frame_for_each_of_the_source(little_world: LittleWorld, tmp_path: Path) -> None:
     out = tmp_path / "new folder" / "out.mp4"
     arguments = [little_world.source, "--out", out, "--pose", little_world.source_pose, "--compare", "--json"]

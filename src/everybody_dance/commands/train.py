@@ -83,9 +83,12 @@ def train_performer(
     from everybody_dance.training.loop import train
     from everybody_dance.training.presets import PRESETS
 
+    worked = False
     with current.stage("Training") as stage:
 
         def on_progress(at: "TrainingProgress") -> None:
+            nonlocal worked
+            worked = True
             loss = f", loss {at.losses['total']:.3f}" if "total" in at.losses else ""
             stage(at.step, at.total_steps, f"{at.steps_per_second:.1f} steps a second{loss}", at.seconds_left)
 
@@ -99,6 +102,10 @@ def train_performer(
             vgg_weights=vgg_weights,
             restart=restart,
             on_progress=on_progress,
+        )
+    if not worked:
+        current.remark(
+            f"Nothing was left to train after {performer.manifest.steps} steps; more --minutes or --steps train on."
         )
     current.wrote("model", subject.folder / "model")
     current.metrics["steps"] = performer.manifest.steps

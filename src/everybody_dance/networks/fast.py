@@ -67,7 +67,7 @@ class FastGenerator(nn.Module):
 
     def _initialize(self) -> None:
         """Without normalization layers the signal's size is the initialization's to keep."""
-        # A small start keeps tanh and sigmoid where they have a slope.
+        # It begins with nothing painted and a mask half open.
         nn.init.normal_(self.head.weight, 0.0, 0.01)
         for name, layer in self.named_modules():
             if not isinstance(layer, nn.Conv2d):
@@ -89,7 +89,8 @@ class FastGenerator(nn.Module):
                 that takes no previous frame.
 
         Returns:
-            The person's colours (B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) in [0, 1].
+            The person's colours (B, 3, H, W), meant for [-1, 1] but not bounded, so that no colour can get stuck at
+            an end, and the logits of the mask (B, 1, H, W).
         """
         height, width = pose.shape[-2:]
         if height % self.stride or width % self.stride:
@@ -105,7 +106,7 @@ class FastGenerator(nn.Module):
         for up, decode, skip in reversed(list(zip(self.up, self.decode, skips, strict=True))):
             x = decode(functional.interpolate(up(x), scale_factor=2, mode="nearest") + skip)
         painted = self.unfold(self.head(_activate(x))).float()
-        return torch.tanh(painted[:, :3]), torch.sigmoid(painted[:, 3:])
+        return painted[:, :3], painted[:, 3:]
 
     def _seen_before(self, plate: Tensor, previous: Tensor | None) -> Tensor:
         """(B, 4, h, w): how the previous frame differs from the plate, coarsely, and whether there is one."""

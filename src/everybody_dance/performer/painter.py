@@ -23,11 +23,13 @@ class Painted:
         frame: (B, 3, H, W) in [-1, 1], the composited frame.
         colours: (B, 3, H, W) in [-1, 1], what was painted; the same as ``frame`` where there is no plate.
         mask: (B, 1, H, W) in [0, 1], where it covers the plate; None where there is no plate.
+        mask_logits: of which ``mask`` is the sigmoid.
     """
 
     frame: Tensor
     colours: Tensor
-    mask: Tensor | None
+    mask: Tensor | None = None
+    mask_logits: Tensor | None = None
 
 
 class Painter(nn.Module):
@@ -66,13 +68,14 @@ class Painter(nn.Module):
         if isinstance(self.generator, FastGenerator):
             if not self.over_plate:
                 frame, _ = self.generator(pose, torch.zeros_like(plate), previous)
-                return Painted(frame, frame, None)
-            colours, mask = self.generator(pose, plate, previous)
-            return Painted(plate + mask * (colours - plate), colours, mask)
+                return Painted(frame.clamp(-1, 1), frame)
+            colours, logits = self.generator(pose, plate, previous)
+            mask = logits.sigmoid()
+            return Painted((plate + mask * (colours - plate)).clamp(-1, 1), colours, mask, logits)
         if self.previous_frame:
             pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
         frame = self.generator(pose).float()
-        return Painted(frame, frame, None)
+        return Painted(frame, frame)
 
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -23,7 +23,10 @@ OUTSIDE_WEIGHT = 0.2
 COLOURS = 0.2
 """Weight of the reconstruction of the painted colours before compositing, relative to that of the frame."""
 
-MASK = 5.0
+LARGEST_GRADIENT = 20.0
+"""Norm of the generator's gradient at most: one bad batch must not undo the others."""
+
+MASK = 2.0
 """Weight of the penalties on the mask."""
 
 GUIDED = 0.2
@@ -136,8 +139,9 @@ class Trainer:
                 before = batch.before if previous is None else previous
                 painted = self.painter(batch.poses[-1], batch.plate, previous)
                 terms = self._compare(painted, batch.frames, batch)
-            if painted.mask is not None:
-                terms |= self._compare_layers(painted, batch, guidance=max(GUIDANCE_KEPT, 1 - step / (GUIDED * total)))
+            if painted.mask is not None and painted.mask_logits is not None:
+                guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
+                terms |= self._compare_layers(painted.colours, painted.mask, painted.mask_logits, batch, guidance)
             if judged:
                 truth = self._pair(batch, batch.before, batch.frames)
                 fake = self._pair(batch, before, painted.frame)
@@ -164,6 +168,7 @@ class Trainer:
         loss = torch.stack(list(terms.values())).sum()
         self.painter_optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.painter.parameters(), LARGEST_GRADIENT)
         self.painter_optimizer.step()
         self._update_average(step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
@@ -201,17 +206,21 @@ class Trainer:
             terms["perceptual"] = preset.perceptual * losses.perceptual(painted_features, true_features)
         return terms
 
-    def _compare_layers(self, painted: Painted, batch: Batch, guidance: float) -> dict[str, Tensor]:
+    def _compare_layers(
+        self, colours: Tensor, mask: Tensor, logits: Tensor, batch: Batch, guidance: float
+    ) -> dict[str, Tensor]:
         """What keeps colours and mask apart and alive: a shut mask would pass no gradient to the colours.
 
         The colours are compared on their own inside the person's region; the mask must not open far outside it, and
         at first (``guidance`` from 1 to 0) is asked to be that region.
         """
-        assert painted.mask is not None
         region = (batch.region > 0).float()
-        colours = losses.weighted_l1(painted.colours, batch.frames, batch.region)
-        mask = (painted.mask * (1 - batch.reach)).mean() + guidance * (painted.mask - region).abs().mean()
-        return {"colours": COLOURS * self.preset.reconstruction * colours, "mask": MASK * mask}
+        difference = losses.weighted_l1(colours, batch.frames, batch.region)
+        led = nn.functional.binary_cross_entropy_with_logits(logits, region)
+        return {
+            "colours": COLOURS * self.preset.reconstruction * difference,
+            "mask": MASK * ((mask * (1 - batch.reach)).mean() + guidance * led),
+        }
 
     def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
         """(B, 12, h, w): what the discriminator sees, two poses and two frames."""
@@ -243,7 +252,7 @@ def histories(preset: Preset, seed: int, total: int) -> list[int]:
 
 def _schedule(step: int, total: int, decay_to: float) -> float:
     """Factor of the learning rate: full for the first half, then linear down to ``decay_to``; a short warm-up."""
-    warm_up = min(1.0, (step + 1) / 20)
+    warm_up = min(1.0, (step + 1) / min(100, total / 10 + 1))
     remaining = min(1.0, 2 * (1 - step / total))
     return warm_up * (decay_to + (1 - decay_to) * remaining)
 
