@@ -39,7 +39,7 @@ class Preset:
     drop_previous: float = 0.25
     crop: int = 320
     batch: int = 2
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     decay_to: float = 0.02
     discriminator_rate: float = 2e-4
     ema_steps: int = 100
