@@ -109,7 +109,9 @@ def _fingers(wrist: Point, along: Point, palm_side: Point, across: Point, length
     for index, (angle, size) in enumerate(zip(spread, sizes, strict=True)):
         thumb = index == 0
         straight = np.cos(angle) * along + np.sin(angle) * across
-        base = wrist + length * ((0.18 if thumb else 0.47) * straight + (0.2 if thumb else 0.25) * np.sin(angle) * across)
+        base = wrist + length * (
+            (0.18 if thumb else 0.47) * straight + (0.2 if thumb else 0.25) * np.sin(angle) * across
+        )
         place, bend = base, 0.0
         result[index, 0] = base
         for bone in range(3):
@@ -181,7 +183,8 @@ def pose_body(build: Build, pose: Mapping[str, float]) -> Skeleton:
             + pose[f"{side}_hand_up"] * trunk[1]
             + pose[f"{side}_hand_forward"] * trunk[2]
         )
-        elbow_way = 0.7 * sign * trunk[0] - 0.6 * trunk[1] - 0.5 * trunk[2]
+        # Elbows point back when the hands hang, and out when they are high.
+        elbow_way = (0.3 + 0.6 * raised) * sign * trunk[0] - 0.35 * trunk[1] - (0.9 - 0.6 * raised) * trunk[2]
         elbow, wrist = _two_bones(shoulder, target, build.upper_arm, build.forearm, elbow_way)
         joints[Joint[f"{name}_SHOULDER"]], joints[Joint[f"{name}_ELBOW"]] = shoulder, elbow
         joints[Joint[f"{name}_WRIST"]] = wrist

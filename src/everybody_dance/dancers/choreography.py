@@ -14,9 +14,9 @@ from scipy.interpolate import PchipInterpolator
 
 Vector = NDArray[np.float64]
 
-# Name: value when standing at ease. Stage places are in leg lengths, to the camera's right and away from it; hands are
-# relative to their shoulder in arm lengths (out to the hand's own side, up, forward); feet are relative to the spot below the hips in leg lengths
-# (out, forward) with their lift; turn is in turns (1 is all around), the rest in radians.
+# Name: value when standing at ease. Stage places are in leg lengths, to the camera's right and away from it; hands
+# are relative to their shoulder in arm lengths (out to the hand's own side, up, forward); feet are relative to the
+# spot below the hips in leg lengths (out, forward, lift); turn is in turns (1 is all around), the rest in radians.
 REST: dict[str, float] = {
     "stage_x": 0.0,
     "stage_z": 0.0,

@@ -44,14 +44,16 @@ def on_skull(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def face_texture(
     skin: tuple[int, int, int], hair: tuple[int, int, int], iris: tuple[int, int, int], smile: float = 1.0
 ) -> NDArray[np.float32]:
-    """(S, S, 3) colours in [0, 255]: what is painted on the front of the head, from its right (column 0) to its left."""
+    """(S, S, 3) colours in [0, 255]: what is painted on the front of the head, its right in column 0."""
     side = TEXTURE_SIDE
     image = np.full((side, side, 3), skin, np.uint8)
 
     def place(x: float, y: float) -> tuple[int, int]:
         return round((x + 0.5) * side * 16), round((0.5 - y) * side * 16)
 
-    def blob(x: float, y: float, wide: float, high: float, colour: tuple[float, float, float], angle: float = 0) -> None:
+    def blob(
+        x: float, y: float, wide: float, high: float, colour: tuple[float, float, float], angle: float = 0
+    ) -> None:
         axes = round(wide * side * 16), round(high * side * 16)
         cv2.ellipse(image, place(x, y), axes, angle, 0, 360, colour, -1, cv2.LINE_AA, 4)
 
@@ -70,7 +72,18 @@ def face_texture(
         blob(x, y, 0.029, 0.029, iris)
         blob(x, y, 0.014, 0.014, (12, 10, 10))
         blob(x + 0.009, y + 0.011, 0.007, 0.007, (255, 255, 255))
-        cv2.ellipse(image, place(x, y), (round(1.02 * side), round(0.55 * side)), 0, 190, 350, dark, 2 + side // 200, cv2.LINE_AA, 4)
+        cv2.ellipse(
+            image,
+            place(x, y),
+            (round(1.02 * side), round(0.55 * side)),
+            0,
+            190,
+            350,
+            dark,
+            2 + side // 200,
+            cv2.LINE_AA,
+            4,
+        )
         blob(sign * BROW[0], BROW[1], 0.078, 0.016, hair, 8.0 * sign)
     shade = mixed((90, 40, 30), skin, 0.4)
     for sign in (-1, 1):

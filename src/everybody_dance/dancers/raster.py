@@ -25,7 +25,7 @@ class Camera:
     focal: float
     distance: float
     height: float
-    horizon: float = 0.5
+    horizon: float = 0.45
 
     @property
     def scale(self) -> float:
@@ -106,10 +106,11 @@ class Canvas:
             solid.end_radius,
         )
         depth = (hit / length).astype(np.float32)
+        reached = np.where(np.isfinite(depth), depth, 0)
         rows, columns = slice(top, bottom), slice(left, right)
         nearer = depth < self.depth[rows, columns]
         if keep is not None and nearer.any():
-            nearer &= keep(eye + depth[..., None] * directions)
+            nearer &= keep(eye + reached[..., None] * directions)
         normal = normal @ stretch.astype(np.float32)
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
         self.depth[rows, columns][nearer] = depth[nearer]

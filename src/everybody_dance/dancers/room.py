@@ -35,7 +35,7 @@ class Room:
     wall_distance: float = 1.9
     camera_distance: float = 4.2
     camera_height: float = 1.15
-    focal: float = 1.5
+    focal: float = 1.68
     seed: int = 0
 
     def camera(self, size: tuple[int, int]) -> Camera:
@@ -58,7 +58,7 @@ def draw_room(room: Room, size: tuple[int, int]) -> NDArray[np.float32]:
     # Light falls from above in front: the room's corners are darker.
     corner = np.exp(-(((points[..., 0]) / 3.2) ** 2))
     low = 1 - 0.25 * np.exp(-np.abs(points[..., 1]) / 0.12) * ~is_floor
-    return (image * (0.72 + 0.28 * corner)[..., None] * low[..., None]).astype(np.float32)
+    return np.asarray(image * (0.72 + 0.28 * corner)[..., None] * low[..., None], np.float32)
 
 
 def floor_rows(room: Room, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ def _grain(room: Room, x: NDArray[np.float64], y: NDArray[np.float64], fine: flo
     """Smooth noise in [-1, 1] over the plane, ``fine`` cells a metre."""
     noise = np.random.default_rng(room.seed).uniform(-1, 1, (256, 256)).astype(np.float32)
     place = ((x * fine) % 256).astype(np.float32), ((y * fine) % 256).astype(np.float32)
-    return cv2.remap(noise, place[0], place[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).astype(np.float64)
+    return np.asarray(cv2.remap(noise, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float64)
 
 
 def _wall(room: Room, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,7 +84,11 @@ def _wall(room: Room, points: NDArray[np.float64]) -> NDArray[np.float64]:
         image[where] = colour if colour.ndim == 1 else colour[where]
 
     if room.decoration == "pictures":
-        for centre, wide, tint in ((-1.75, 0.42, (196, 120, 70)), (1.55, 0.34, (70, 120, 150)), (2.45, 0.3, (150, 160, 80))):
+        for centre, wide, tint in (
+            (-1.75, 0.42, (196, 120, 70)),
+            (1.55, 0.34, (70, 120, 150)),
+            (2.45, 0.3, (150, 160, 80)),
+        ):
             inside = np.maximum(np.abs(x - centre) / wide, np.abs(y - 1.75) / 0.5)
             paint(inside < 1, trim)
             waves = 0.75 + 0.25 * np.sin(9 * x + 3 * np.sin(5 * y))
@@ -102,7 +106,7 @@ def _wall(room: Room, points: NDArray[np.float64]) -> NDArray[np.float64]:
         for level in (0.95, 1.02):
             paint(np.abs(y - level) < 0.018, trim)
     paint(y < 0.11, trim)
-    return image
+    return np.asarray(image)
 
 
 def _floor(room: Room, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,4 +123,4 @@ def _floor(room: Room, points: NDArray[np.float64]) -> NDArray[np.float64]:
         shade = np.where(joint, 0.8, 0.95 + 0.07 * checker) * (1 + 0.03 * _grain(room, x, z, 6))
     else:
         shade = 1 + 0.06 * _grain(room, x, z, 30) + 0.05 * _grain(room, z, x, 4)
-    return colour * shade[..., None]
+    return np.asarray(colour * shade[..., None])

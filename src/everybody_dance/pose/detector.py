@@ -3,11 +3,12 @@
 import json
 import logging
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from multiprocessing import get_context
@@ -167,7 +168,8 @@ def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32],
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker)
     try:
         for warm_up, chunk in _chunks(frames):
-            waiting.append(pool.submit(_detect_chunk, chunk, warm_up))
+            with _deaf_to_ctrl_c():  # a submission may start a process
+                waiting.append(pool.submit(_detect_chunk, chunk, warm_up))
             if len(waiting) > workers:
                 results.append(waiting.popleft().result())
         results += [future.result() for future in waiting]
@@ -201,11 +203,18 @@ def _shrunk(frame: Frame) -> Frame:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _begin_worker() -> None:
-    """In a worker: the parent alone answers Ctrl-C, and native code that talks to stderr is not heard."""
-    import signal
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started here never hear Ctrl-C, not even while they load; this one hears it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+def _begin_worker() -> None:
+    """In a worker: native code that talks to stderr is not heard."""
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     cv2.setNumThreads(1)
