@@ -145,7 +145,7 @@ def pose_body(build: Build, pose: Mapping[str, float]) -> Skeleton:
     # The hips come down as far as standing feet ask for; a foot in the air does not hold them.
     for side in ("left", "right"):
         if pose[f"{side}_foot_lift"] < 0.12:
-            apart = np.linalg.norm((feet[side] - ground)[[0, 2]]) - build.hips
+            apart = float(np.linalg.norm((feet[side] - ground)[[0, 2]])) - build.hips
             reach = 0.998 * leg
             height = min(height, feet[side][1] + np.sqrt(max(reach**2 - max(apart, 0) ** 2, 0.01)))
     hips = ground + np.array([0, height, 0])
@@ -192,7 +192,7 @@ def pose_body(build: Build, pose: Mapping[str, float]) -> Skeleton:
         palm = -sign * trunk[0] - 0.6 * trunk[2] + 0.2 * trunk[1]
         palm = palm - along * float(palm @ along)
         palm /= max(float(np.linalg.norm(palm)), 1e-6)
-        across = sign * np.cross(palm, along)
+        across = np.asarray(sign * np.cross(palm, along), np.float64)
         if float(across @ trunk[2]) < 0 and abs(float(along @ trunk[2])) < 0.9:
             palm, across = -palm, -across
         fingers = _fingers(wrist, along, palm, across, build.hand, pose["curl"])

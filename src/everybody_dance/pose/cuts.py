@@ -20,6 +20,10 @@ NEIGHBOURS = 8
 """Frames on each side whose differences are the usual."""
 
 
+PASSING = 3
+"""A change that is undone within this many frames was a flash."""
+
+
 class CutFinder:
     """See frames in order; then ask for the cuts. A flash that goes away again is none."""
 
@@ -49,7 +53,8 @@ class CutFinder:
             around = np.r_[change[max(index - NEIGHBOURS, 1) : index], change[index + 1 : index + 1 + NEIGHBOURS]]
             if len(around) and change[index] < ABOVE_USUAL * np.median(around):
                 continue
-            later = pictures[min(index + 3, len(pictures) - 1)].astype(np.int16)
-            if np.abs(later - pictures[index - 1]).max(axis=-1).mean() > 0.5 * change[index]:
+            later = pictures[min(index + PASSING, len(pictures) - 1)].astype(np.int16)
+            earlier = pictures[[index - 1, max(index - PASSING, 0)]]
+            if np.abs(later - earlier).max(axis=-1).mean(axis=(1, 2)).min() > 0.5 * change[index]:
                 cuts.append(int(index))
         return tuple(cuts)

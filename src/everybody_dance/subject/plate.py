@@ -57,6 +57,7 @@ def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints,
     chosen = _choose(keypoints, np.asarray(usable))
     frames = np.stack([frame(int(index)) for index in chosen])
     outside = np.stack([~_region(keypoints, int(index)) for index in chosen])
+    frames = _evenly_lit(frames, outside)
     count = outside.sum(axis=0)
     known = count >= min(ENOUGH, max(len(chosen) // 2, 1))
     image = np.zeros(frames.shape[1:], np.uint8)
@@ -94,6 +95,24 @@ def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64
 
 def _region(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
     return person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, GROWN)
+
+
+def _evenly_lit(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Frames as bright as the middle one, each colour by itself: cameras and lamps drift, and a median over unequal
+    light leaves the outline of where the person stood."""
+    middle = len(frames) // 2
+    result = frames.copy()
+    for index, frame in enumerate(frames):
+        both = outside[index] & outside[middle]
+        if both.mean() > 0.05:
+            gain = frames[middle][both].mean(axis=0) / np.maximum(frame[both].mean(axis=0), 1.0)
+            result[index] = cv2.LUT(frame, _curves(gain))
+    return result
+
+
+def _curves(gain: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(1, 256, 3) for ``cv2.LUT``: values times a gain for each colour."""
+    return np.asarray((np.arange(256)[None, :, None] * gain).round().clip(0, 255), np.uint8)
 
 
 def _masked_median(

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +27,7 @@ from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.camera import measure_stillness
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
 from everybody_dance.subject.plate import Plate, clean_plate
-from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path
+from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path, only_training
 from everybody_dance.video import probe
 
 logger = logging.getLogger(__name__)
@@ -79,11 +80,10 @@ def prepare(
         "holdout": holdout,
     }
     identity = hashlib.sha256(json.dumps([[source.sha256 for source in sources], options]).encode()).hexdigest()
-    if (folder / "subject.json").is_file():
-        present = Subject.open(folder)
-        if present.manifest.identity == identity:
-            logger.info("%s is prepared already.", folder)
-            return present
+    present = _present(folder)
+    if present is not None and present.manifest.identity == identity:
+        logger.info("%s is prepared already.", folder)
+        return present
 
     size, rate = _prepared_size(footage, height), fps or min(probe(footage[0]).fps, Fraction(DEFAULT_RATE))
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
@@ -91,12 +91,27 @@ def prepare(
         (fresh / "frames").mkdir(parents=True)
         detections, clips = _read(footage, fresh, size, rate, pose, holdout, on_progress)
         _complete(fresh, detections, clips, sources, identity, options)
-        _put_in_place(fresh, folder)
+        with only_training(folder / "training") if (folder / "training").exists() else nullcontext():
+            _put_in_place(fresh, folder)
     except OSError as error:
         raise explain_write_failure(error, folder) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return Subject.open(folder)
+
+
+def _present(folder: Path) -> Subject | None:
+    """The subject that stands in ``folder``; a damaged one does not count, and is made anew."""
+    if not folder.exists():
+        return None
+    if not (folder / "subject.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DanceError("not-a-subject", f"{folder} holds other files. Choose a new folder for the subject.")
+    try:
+        return Subject.open(folder)
+    except DanceError as error:
+        if error.code == "newer-version":
+            raise
+        return None
 
 
 def _read(
@@ -301,8 +316,6 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
         logger.warning(
             "The footage or the options changed: what was trained in %s no longer fits and is removed.", folder
         )
-    elif any(folder.iterdir()) and not (folder / "subject.json").is_file():
-        raise DanceError("not-a-subject", f"{folder} holds other files. Choose a new folder for the subject.")
     old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
     folder.rename(old)
     fresh.rename(folder)

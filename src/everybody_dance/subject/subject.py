@@ -1,5 +1,8 @@
 """A prepared person on disk: manifest, frames, keypoints and clean plate."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -105,6 +108,24 @@ class Subject:
     def holdout_frames(self) -> NDArray[np.int64]:
         """Indices of the frames that training never sees."""
         return np.concatenate([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])
+
+
+@contextmanager
+def only_training(folder: Path) -> Iterator[None]:
+    """Hold the lock of a subject's ``training`` folder; it goes with the process, however that ends.
+
+    Raises:
+        DanceError: another process holds it (``already-training``).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DanceError(
+                "already-training", f"Another training is at work in {folder}. Wait for it, or stop it first."
+            ) from error
+        yield
 
 
 def frame_path(folder: Path, index: int) -> Path:

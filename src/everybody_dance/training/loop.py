@@ -1,11 +1,9 @@
 """Training, on one page: set up or resume, step, housekeeping, ship."""
 
-import fcntl
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from everybody_dance.networks.vgg import find_vgg19_weights, load_vgg19
 from everybody_dance.performer.painter import Painter, mixed_precision, to_images
 from everybody_dance.performer.performer import Performer, PerformerManifest, build_painter, new_manifest, usable_device
 from everybody_dance.subject.dataset import PairDataset, Sample, prefetch
-from everybody_dance.subject.subject import Subject
+from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
 from everybody_dance.training.presets import Preset
@@ -94,7 +92,7 @@ def train(
         minutes = DEFAULT_MINUTES
     folder = subject.folder / "training"
     chosen = usable_device(device)
-    with _only_training(folder):
+    with only_training(folder):
         found = None if restart else checkpoint.newest(folder)
         vgg_path = find_vgg19_weights(vgg_weights)
         vgg = None if vgg_path is None else load_vgg19(vgg_path, depth=VGG_DEPTH)
@@ -244,20 +242,6 @@ def _check_same(old: Position, new: Position, folder: Path) -> None:
                 "other-training",
                 f"{folder} holds a training with another {name}. Use the same to go on, or --restart.",
             )
-
-
-@contextmanager
-def _only_training(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it goes with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DanceError(
-                "already-training", f"Another training is at work in {folder}. Wait for it, or stop it first."
-            ) from error
-        yield
 
 
 def _log(folder: Path, entry: dict[str, float]) -> None:

@@ -1,0 +1,185 @@
+"""From detectors' output to 137 joints."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.pose import openpose
+from everybody_dance.pose.cuts import CutFinder
+from everybody_dance.pose.mediapipe import FACE_LANDMARKS, SUPPLIED, joints, looks_away
+from everybody_dance.pose.people import follow
+
+SIZE = (200, 100)
+FPS = Fraction(25)
+
+
+def body(facing: bool = True) -> np.ndarray:
+    """33 landmarks of somebody in the middle, facing the camera or turned from it."""
+    points = np.full((33, 4), [0.5, 0.5, 0.0, 0.9], np.float32)
+    side = 0.1 if facing else -0.1
+    points[11, 0], points[12, 0] = 0.5 + side, 0.5 - side  # left shoulder on the picture's right
+    points[23, 0], points[24, 0] = 0.5 + side / 2, 0.5 - side / 2
+    points[0, 2] = -0.2 if facing else 0.2
+    points[15], points[16] = [0.7, 0.6, 0, 0.9], [0.3, 0.6, 0, 0.9]
+    points[27:33, 1] = 0.9
+    points[0:11, 1] = 0.1
+    return points
+
+
+class TestMediaPipe:
+    def test_pixels_midpoints_and_sides(self) -> None:
+        xy, confidence = joints(body(), None, None, None, SIZE)
+        assert np.allclose(xy[Joint.LEFT_SHOULDER], (120, 50))
+        assert np.allclose(xy[Joint.RIGHT_SHOULDER], (80, 50))
+        assert np.allclose(xy[Joint.NECK], (100, 50))
+        assert np.allclose(xy[Joint.MID_HIP], (100, 50))
+        assert confidence[Joint.NECK] == np.float32(0.9)
+        assert not confidence[[Joint.LEFT_SMALL_TOE, Joint.RIGHT_SMALL_TOE]].any()
+        assert not SUPPLIED[[Joint.LEFT_SMALL_TOE, Joint.RIGHT_SMALL_TOE]].any()
+
+    def test_nobody(self) -> None:
+        assert not joints(None, None, None, None, SIZE)[1].any()
+
+    def test_hardly_visible_is_not_found(self) -> None:
+        landmarks = body()
+        landmarks[25, 3] = 0.2
+        assert joints(landmarks, None, None, None, SIZE)[1][Joint.LEFT_KNEE] == 0
+
+    def test_outside_the_picture_is_not_found(self) -> None:
+        landmarks = body()
+        landmarks[28, 1] = 1.01
+        landmarks[27, 0] = -0.01
+        confidence = joints(landmarks, None, None, None, SIZE)[1]
+        assert confidence[Joint.RIGHT_ANKLE] == confidence[Joint.LEFT_ANKLE] == 0
+
+    def test_a_face_that_looks_away_is_not_there(self) -> None:
+        face = np.full((478, 3), 0.5, np.float32)
+        assert joints(body(), face, None, None, SIZE)[1][FACE].all()
+        confidence = joints(body(facing=False), face, None, None, SIZE)[1]
+        assert not confidence[FACE].any()
+        assert not confidence[[Joint.NOSE, Joint.LEFT_EYE, Joint.RIGHT_EYE]].any()
+        assert confidence[Joint.LEFT_EAR] > 0
+        assert looks_away(body(facing=False))
+        assert not looks_away(body())
+
+    def test_each_face_point_is_its_own_landmark(self) -> None:
+        assert len(FACE_LANDMARKS) == len(set(FACE_LANDMARKS)) == 70
+
+    def test_a_hand_far_from_its_arm_is_another_hand(self) -> None:
+        near, far = (np.full((21, 3), place, np.float32) for place in (0.6, 0.1))
+        near[:, 0] = 0.7
+        confidence = joints(body(), None, near, far, SIZE)[1]
+        assert confidence[LEFT_HAND].all()
+        assert not confidence[RIGHT_HAND].any()
+
+
+def person(x: float, height: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
+    xy, confidence = np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+    xy[BODY] = np.stack([np.full(25, x), np.linspace(10, 10 + height, 25)], -1)
+    confidence[BODY] = 0.9
+    return xy, confidence
+
+
+class TestPeople:
+    def test_the_biggest_is_followed_and_kept(self) -> None:
+        # The small one grows bigger than the followed one later: still the same is followed.
+        frames = [[person(20, 30), person(100, 60)], [person(20, 80), person(104, 60)], [person(108, 60)]]
+        assert [place[Joint.NECK, 0] for place in follow(frames)[0]] == [100, 104, 108]
+
+    def test_a_short_miss_is_survived_and_the_other_not_taken(self) -> None:
+        frames = [[person(100)], [], [person(10, 20)], [person(103)]]
+        xy, confidence = follow(frames)
+        assert confidence[:, Joint.NECK].astype(bool).tolist() == [True, False, False, True]
+        assert xy[3, Joint.NECK, 0] == 103
+
+    def test_after_a_long_absence_somebody_new_is_followed(self) -> None:
+        frames = [[person(20)], *[[] for _ in range(40)], [person(180)]]
+        assert follow(frames)[0][-1, Joint.NECK, 0] == 180
+
+    def test_no_frames(self) -> None:
+        assert follow([])[0].shape == (0, 137, 2)
+
+
+def write_json(folder: Path, index: int, joints: int) -> None:
+    flat = [value for joint in range(joints) for value in (joint + 1, joint + 2, 0.5)]
+    people = [{"pose_keypoints_2d": flat, "face_keypoints_2d": [], "hand_left_keypoints_2d": [1, 2, 0.5] * 21}]
+    (folder / f"clip_{index:012d}_keypoints.json").write_text(json.dumps({"people": people}))
+
+
+class TestOpenPose:
+    @pytest.mark.parametrize(
+        ("count", "option", "joint", "number"),
+        [
+            (25, "", Joint.RIGHT_HEEL, 24),
+            (18, "", Joint.RIGHT_HIP, 8),
+            (18, "", Joint.LEFT_EAR, 17),
+            (23, "", Joint.NECK, 0),
+            (23, "", Joint.MID_HIP, 7),
+            (23, "", Joint.NOSE, 18),
+            (23, "?body=23-later", Joint.NOSE, 0),
+            (23, "?body=23-later", Joint.RIGHT_HEEL, 22),
+        ],
+    )
+    def test_orders(self, tmp_path: Path, count: int, option: str, joint: Joint, number: int) -> None:
+        write_json(tmp_path, 0, count)
+        people = openpose.read_folder(f"{tmp_path}{option}")
+        keypoints = people.follow([0], SIZE, FPS)
+        assert keypoints.xy[0, joint].tolist() == [number + 1.5, number + 2.5]
+        assert people.supplied[joint]
+        assert keypoints.confidence[0, LEFT_HAND].all()
+        assert not people.supplied[FACE].any()
+
+    def test_one_file_for_each_decoded_frame(self, tmp_path: Path) -> None:
+        for index in range(3):
+            write_json(tmp_path, index, 25)
+        people = openpose.read_folder(str(tmp_path))
+        assert len(people.follow([0, 0, 1, 2, 2], SIZE, FPS)) == 5
+        with pytest.raises(DanceError, match="3") as caught:
+            people.follow([0, 1, 2, 3], SIZE, FPS)
+        assert caught.value.code == "bad-poses"
+
+    def test_what_cannot_be_read(self, tmp_path: Path) -> None:
+        with pytest.raises(DanceError):
+            openpose.read_folder(str(tmp_path / "nowhere"))
+        with pytest.raises(DanceError):
+            openpose.read_folder(str(tmp_path))
+        with pytest.raises(UsageError):
+            openpose.read_folder(f"{tmp_path}?body=7")
+        write_json(tmp_path, 0, 7)
+        with pytest.raises(DanceError, match="7 joints"):
+            openpose.read_folder(str(tmp_path))
+        (tmp_path / "clip_000000000000_keypoints.json").write_text("{")
+        with pytest.raises(DanceError, match="not an OpenPose file"):
+            openpose.read_folder(str(tmp_path))
+
+    def test_the_authors_own_files(self, footage: Path) -> None:
+        people = openpose.read_folder(str(footage / "openpose"))
+        keypoints = people.follow([0, 1, 2], (1920, 1080), FPS)
+        # Standing: the nose above the neck above the hips above the ankles.
+        heights = keypoints.xy[0, [Joint.NOSE, Joint.NECK, Joint.MID_HIP, Joint.RIGHT_ANKLE], 1]
+        assert (np.diff(heights) > 50).all()
+
+
+class TestCuts:
+    def see(self, pictures: list[np.ndarray]) -> tuple[int, ...]:
+        finder = CutFinder()
+        for picture in pictures:
+            finder.see(picture)
+        return finder.cuts()
+
+    def test_a_change_of_scene_is_a_cut_and_a_flash_is_not(self) -> None:
+        random = np.random.default_rng(0)
+        one, other = (random.integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(2))
+        assert self.see([one] * 12 + [other] * 12) == (12,)
+        assert self.see([one] * 12 + [np.full_like(one, 255)] + [one] * 12) == ()
+
+    def test_a_caption_is_none(self) -> None:
+        picture = np.full((96, 128, 3), 90, np.uint8)
+        titled = picture.copy()
+        titled[30:50] = 250
+        assert self.see([picture] * 10 + [titled] * 10) == ()

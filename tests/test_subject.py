@@ -1,0 +1,248 @@
+"""Preparing: the clean plate against the true empty place, held-out frames, and nothing lost on the way."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from everybody_dance.dancers.choreography import CHOREOGRAPHIES
+from everybody_dance.dancers.render import DANCERS, empty_room, render, true_keypoints
+from everybody_dance.errors import DanceError
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.detector import Detection
+from everybody_dance.subject import prepare as preparing
+from everybody_dance.subject.camera import measure_stillness
+from everybody_dance.subject.plate import believed_empty, clean_plate
+from everybody_dance.subject.prepare import prepare
+from everybody_dance.subject.subject import Subject
+from everybody_dance.video import VideoReader, VideoWriter
+from subjects import SIZE, make_subject, picture, swaying, wall
+
+FPS = Fraction(25)
+
+
+class TestPlate:
+    def test_who_never_leaves_the_spot_is_not_in_it(self) -> None:
+        dancer, dance, size, frames = DANCERS["dmitri"], CHOREOGRAPHIES["bow"], (160, 120), 24
+        keypoints = true_keypoints(dancer, dance, frames, Fraction(3), size)
+        images = [render(dancer, dance, index / 3, size).image for index in range(frames)]
+        plate = clean_plate(images.__getitem__, keypoints, range(frames))
+        truth = empty_room(dancer, size).astype(int)
+        difference = np.abs(plate.image.astype(int) - truth).max(axis=-1)
+        # Where the room was seen it is right, but for the soft shadow on the floor; the rest is known to be a guess.
+        assert np.mean(difference[plate.known] <= 12) > 0.97
+        assert plate.known.mean() > 0.85
+        assert not plate.known.all()
+        # The plain median has the dancer burned in; this has not, not even where it had to guess.
+        median = np.median(np.stack(images), axis=0).astype(int)
+        guessed = ~plate.known
+        assert difference[guessed].mean() < 0.5 * np.abs(median - truth).max(axis=-1)[guessed].mean()
+
+    def test_drifting_light_leaves_no_outline(self) -> None:
+        keypoints = swaying(60)
+        light = np.linspace(0.9, 1.1, 60)
+        images = [(picture(keypoints, index) * light[index]).clip(0, 255).astype(np.uint8) for index in range(60)]
+        plate = clean_plate(images.__getitem__, keypoints, range(60))
+        ratio = (plate.image.astype(float) / wall())[plate.known]
+        assert ratio.std() < 0.01
+
+    def test_a_passing_caption_does_not_stay(self) -> None:
+        keypoints = swaying(60)
+        images = [picture(keypoints, index) for index in range(60)]
+        for image in images[:20]:
+            image[5:15, 10:118] = 255
+        plate = clean_plate(images.__getitem__, keypoints, range(60))
+        assert np.abs(plate.image.astype(int) - wall())[:20].max() <= 3
+
+    def test_a_missed_person_is_not_an_empty_place(self) -> None:
+        keypoints = swaying(100)
+        confidence = keypoints.confidence.copy()
+        confidence[10] = 0  # missed once
+        confidence[40:100] = 0  # gone
+        empty = believed_empty(replace(keypoints, confidence=confidence))
+        assert not empty[:40].any()
+        assert empty[70:].all()
+
+
+class TestCamera:
+    def measure(self, change: Callable[[np.ndarray, int], np.ndarray]) -> tuple[float, float, bool]:
+        keypoints = swaying(40)
+        random = np.random.default_rng(0)
+        texture = cv2.resize(random.integers(60, 200, (32, 32, 3), np.uint8), SIZE, interpolation=cv2.INTER_CUBIC)
+
+        def frame(index: int) -> np.ndarray:
+            image = change(texture, index)
+            shown = picture(keypoints, index)
+            person = (shown != wall()).any(axis=-1)
+            return np.where(person[..., None], shown, image)
+
+        found = measure_stillness(frame, keypoints, range(40))
+        return found.motion, found.exposure_change, found.camera_moves
+
+    def test_a_camera_that_stands_still(self) -> None:
+        motion, exposure, moves = self.measure(lambda image, index: image)
+        assert motion < 0.1
+        assert exposure < 0.01
+        assert not moves
+
+    def test_a_camera_that_pans(self) -> None:
+        motion, _, moves = self.measure(lambda image, index: np.roll(image, index // 4, axis=1))
+        assert moves
+        assert motion > 2
+
+    def test_light_that_changes(self) -> None:
+        _, exposure, moves = self.measure(lambda image, index: (image * (1 - index / 200)).astype(np.uint8))
+        assert exposure == pytest.approx(1 / 0.805 - 1, abs=0.06)
+        assert not moves
+
+
+def film(path: Path, keypoints: Keypoints, change: Callable[[np.ndarray], np.ndarray] = lambda image: image) -> Path:
+    with VideoWriter(path, keypoints.size, keypoints.fps) as writer:
+        for index in range(len(keypoints)):
+            writer.write(change(picture(keypoints, index)))
+    return path
+
+
+@pytest.fixture
+def poses(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints]:
+    """Name of a video: what the detector finds in it."""
+    known: dict[str, Keypoints] = {}
+
+    def detect(path: Path, pose: str, *, fps: Fraction, on_frame, on_progress) -> Detection:  # type: ignore[no-untyped-def]
+        with VideoReader(path, fps=fps) as reader:
+            for done, frame in enumerate(reader, 1):
+                on_frame(frame)
+                on_progress(done, None)
+        return Detection(known[path.name], (), "known", np.ones(137, bool))
+
+    monkeypatch.setattr(preparing, "detect_video", detect)
+    return known
+
+
+class TestPrepare:
+    def test_a_subject(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"] = swaying(80)
+        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
+        subject = prepare([footage], tmp_path / "subject")
+        assert subject.manifest.size == SIZE
+        assert len(subject.training_frames) == 72
+        assert subject.holdout_frames.tolist() == list(range(72, 80))
+        assert structural_similarity(subject.frame(5), picture(poses["a.mp4"], 5), channel_axis=-1) > 0.9
+        assert not subject.manifest.camera_moves
+        assert list(tmp_path.glob(".subject*")) == []
+        moved = (tmp_path / "subject").rename(tmp_path / "elsewhere")
+        assert Subject.open(moved).manifest == subject.manifest
+
+    def test_plate_and_statistics_do_not_see_held_out_frames(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        whole = swaying(80)
+        xy = whole.xy.copy()
+        xy[72:] += (20, 10)
+        results = []
+        for name, keypoints in (("a", whole), ("b", replace(whole, xy=xy))):
+            poses[f"{name}.mp4"] = keypoints
+            subject = prepare([film(tmp_path / f"{name}.mp4", keypoints)], tmp_path / name)
+            results.append((subject.plate, subject.manifest.statistics))
+        assert np.abs(results[0][0].astype(int) - results[1][0]).max() <= 4  # the codec's doing
+        assert results[0][1] == results[1][1]
+
+    def test_the_same_again_is_reused_and_other_options_are_not(
+        self, tmp_path: Path, poses: dict[str, Keypoints]
+    ) -> None:
+        poses["a.mp4"] = poses["renamed.mp4"] = swaying(80)
+        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
+        folder = tmp_path / "subject"
+        prepare([footage], folder)
+        stamp = (folder / "keypoints.npz").stat().st_mtime_ns
+        (folder / "training").mkdir()
+        prepare([footage.rename(tmp_path / "renamed.mp4")], folder)
+        assert (folder / "keypoints.npz").stat().st_mtime_ns == stamp
+        assert (folder / "training").exists()
+        assert prepare([tmp_path / "renamed.mp4"], folder, holdout=1.0).manifest.clips[0].holdout == 55
+        assert not (folder / "training").exists()
+
+    def test_several_clips(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"], poses["b.mp4"] = swaying(60), swaying(50)
+        footage = [film(tmp_path / name, keypoints) for name, keypoints in poses.items()]
+        subject = prepare(footage, tmp_path / "subject")
+        assert [(clip.first, clip.holdout, clip.stop) for clip in subject.manifest.clips] == [
+            (0, 54, 60),
+            (60, 105, 110),
+        ]
+
+    def test_different_places_are_refused(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"] = poses["b.mp4"] = swaying(60)
+        random = np.random.default_rng(0)
+        other = random.integers(0, 256, (16, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        here = film(tmp_path / "a.mp4", poses["a.mp4"])
+        there = film(tmp_path / "b.mp4", poses["b.mp4"], lambda image: np.where(image == wall(), other, image))
+        with pytest.raises(DanceError) as caught:
+            prepare([here, there], tmp_path / "subject")
+        assert caught.value.code == "different-places"
+        assert not (tmp_path / "subject").exists()
+
+    def test_too_short_and_nobody(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"] = swaying(20)
+        poses["b.mp4"] = Keypoints.empty(40, SIZE, FPS)
+        for name, code in (("a.mp4", "too-short"), ("b.mp4", "no-person")):
+            footage = film(tmp_path / name, swaying(len(poses[name])))
+            with pytest.raises(DanceError) as caught:
+                prepare([footage], tmp_path / "subject")
+            assert caught.value.code == code
+            assert list(tmp_path.glob("*subject*")) == []
+
+    def test_a_failure_keeps_what_was_there(
+        self, tmp_path: Path, poses: dict[str, Keypoints], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        poses["a.mp4"] = swaying(80)
+        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
+        before = prepare([footage], tmp_path / "subject").manifest
+
+        def full(*arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(preparing, "_write_frame", full)
+        with pytest.raises(DanceError) as caught:
+            prepare([footage], tmp_path / "subject", height=96)
+        assert caught.value.code == "disk-full"
+        assert Subject.open(tmp_path / "subject").manifest == before
+        assert list(tmp_path.glob(".subject*")) == []
+
+    def test_other_files_are_not_overwritten(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"] = swaying(40)
+        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
+        (tmp_path / "subject").mkdir()
+        (tmp_path / "subject" / "letter.txt").write_text("dear")
+        with pytest.raises(DanceError) as caught:
+            prepare([footage], tmp_path / "subject")
+        assert caught.value.code == "not-a-subject"
+
+
+class TestOpen:
+    def test_none_newer_and_damaged(self, tmp_path: Path) -> None:
+        folder = tmp_path / "subject"
+        with pytest.raises(DanceError) as caught:
+            Subject.open(folder)
+        assert caught.value.code == "no-subject"
+        make_subject(folder)
+        path = folder / "subject.json"
+        fields = json.loads(path.read_text())
+        for change, code in (
+            ({"version": 99}, "newer-version"),
+            ({"fps": "x"}, "bad-subject"),
+            ({"new": 1}, "bad-subject"),
+        ):
+            path.write_text(json.dumps(fields | change))
+            with pytest.raises(DanceError) as caught:
+                Subject.open(folder)
+            assert caught.value.code == code
+        path.write_text(json.dumps(fields))
+        (folder / "keypoints.npz").write_bytes(b"PK")
+        with pytest.raises(DanceError) as caught:
+            Subject.open(folder)
+        assert caught.value.code == "bad-subject"
