@@ -173,7 +173,7 @@ def pose_body(build: Build, pose: Mapping[str, float]) -> Skeleton:
         joints[Joint[f"{name}_HIP"]], joints[Joint[f"{name}_KNEE"]], joints[Joint[f"{name}_ANKLE"]] = hip, knee, ankle
         joints[Joint[f"{name}_HEEL"]] = sole - 0.28 * build.foot * ahead
         joints[Joint[f"{name}_BIG_TOE"]] = sole + 0.72 * build.foot * ahead - 0.012 * sign * facing[0]
-        joints[Joint[f"{name}_SMALL_TOE"]] = sole + 0.62 * build.foot * ahead + 0.03 * sign * facing[0]
+        joints[Joint[f"{name}_SMALL_TOE"]] = sole + 0.62 * build.foot * ahead + 0.018 * sign * facing[0]
 
         shoulder = neck + sign * build.shoulders * trunk[0] - 0.1 * build.neck * trunk[1]
         raised = max(pose[f"{side}_hand_up"], 0)
@@ -203,5 +203,5 @@ def pose_body(build: Build, pose: Mapping[str, float]) -> Skeleton:
     joints[Joint.NOSE] = skull + build.head * (0.62 * head[2] - 0.06 * head[1])
     for name, sign in (("LEFT", 1), ("RIGHT", -1)):
         joints[Joint[f"{name}_EYE"]] = skull + build.head * (0.23 * sign * head[0] + 0.08 * head[1] + 0.48 * head[2])
-        joints[Joint[f"{name}_EAR"]] = skull + build.head * (0.4 * sign * head[0] - 0.02 * head[1] - 0.02 * head[2])
+        joints[Joint[f"{name}_EAR"]] = skull + build.head * (0.34 * sign * head[0] - 0.02 * head[1] - 0.02 * head[2])
     return Skeleton(joints, pelvis, trunk, head, skull, (all_fingers[0], all_fingers[1]))

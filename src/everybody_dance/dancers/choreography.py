@@ -190,6 +190,7 @@ def _kicks() -> list[Key]:
             (time + 1.55, {**hands(_HIGH_V), **foot("left", 0.42), **foot("right", 0.42), "jump": 0.3, "crouch": 0}),
             (time + 1.9, {**hands(_LOW_SIDE), "crouch": 0.18}),
         ]
+    keys.append((8.6, {}))
     return keys
 
 

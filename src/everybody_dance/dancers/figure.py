@@ -26,7 +26,6 @@ class Material(IntEnum):
     SLEEVE = 4
     BOTTOM = 5
     SHOE = 6
-    BELT = 7
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,12 @@ def dress(build: Build, look: Look, skeleton: Skeleton) -> Figure:
     waist = hips + 0.36 * (neck - hips)
     chest = hips + 0.74 * (neck - hips)
     add(chest, waist, 0.142 * broad, 0.118 * heavy, Material.TOP, trunk[2], 0.66)
-    add(waist, hips + 0.05 * unit * pelvis[1], 0.118 * heavy, 0.138 * heavy, Material.TOP, pelvis[2], 0.7)
     add(neck - 0.035 * unit * trunk[1], chest, 0.075 * broad, 0.14 * broad, Material.TOP, trunk[2], 0.62)
     side = 0.05 * broad * pelvis[0]
-    add(hips + side, hips - side, 0.124 * heavy, 0.124 * heavy, Material.BOTTOM, pelvis[2], 0.84)
-    belt = hips + 0.085 * unit * pelvis[1]
-    add(belt + side, belt - side, 0.086 * heavy, 0.086 * heavy, Material.BELT, pelvis[2], 0.98)
+    add(hips + side, hips - side, 0.118 * heavy, 0.118 * heavy, Material.BOTTOM, pelvis[2], 0.84)
+    # The top hangs over the trousers: wide enough to hide where thighs and belly meet.
+    hem = hips + 0.085 * unit * pelvis[1]
+    add(waist, hem, 0.116 * heavy, 0.165 * heavy, Material.TOP, pelvis[2], 0.68)
 
     sleeve = Material.SLEEVE if look.sleeves else Material.SKIN
     lower = Material.SLEEVE if look.sleeves == 2 else Material.SKIN
@@ -127,13 +126,13 @@ def dress(build: Build, look: Look, skeleton: Skeleton) -> Figure:
         _hand(add, skeleton.fingers[index], wrist, unit)
 
         extra = cloth if look.legs == "trousers" else 0
-        top = hip + 0.03 * unit * pelvis[1]
+        top = hip + 0.01 * unit * pelvis[1]
         if look.legs == "shorts":
             hem = hip + 0.6 * (knee - hip)
-            add(top, hem, 0.092 * heavy, 0.084 * heavy, Material.BOTTOM)
+            add(top, hem, 0.086 * heavy, 0.084 * heavy, Material.BOTTOM)
             add(hem, knee, 0.068 * heavy, 0.055 * heavy, leg)
         else:
-            add(top, knee, 0.09 * heavy + extra, 0.057 * heavy + extra, leg)
+            add(top, knee, 0.082 * heavy + extra, 0.057 * heavy + extra, leg)
         calf = knee + 0.3 * (ankle - knee)
         add(knee, calf, 0.055 * heavy + extra, 0.058 * heavy + extra, leg)
         add(calf, ankle, 0.058 * heavy + extra, 0.036 * heavy + 2.2 * extra, leg)
@@ -243,7 +242,6 @@ def colours(
         across: (...), metres across it.
     """
     table = np.zeros((len(Material), 3), np.float32)
-    belt = tuple(round(0.6 * value) for value in look.bottom)
     for kind, colour in (
         (Material.SKIN, look.skin),
         (Material.FACE, look.skin),
@@ -252,7 +250,6 @@ def colours(
         (Material.SLEEVE, look.top),
         (Material.BOTTOM, look.bottom),
         (Material.SHOE, look.shoes),
-        (Material.BELT, belt),
     ):
         table[kind] = colour
     result = table[np.maximum(material, 0)]

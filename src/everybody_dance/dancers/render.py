@@ -239,7 +239,7 @@ def _softened(canvas: Canvas) -> NDArray[np.float32]:
     """Normals, smoothed within cloth and within skin, so that joints of solids do not crease."""
     result = canvas.normal.copy()
     sigma = canvas.camera.size[1] / 150
-    for kinds in ((Material.TOP, Material.SLEEVE), (Material.BOTTOM, Material.BELT), (Material.SKIN,)):
+    for kinds in ((Material.TOP, Material.SLEEVE), (Material.BOTTOM,), (Material.SKIN,)):
         inside = np.isin(canvas.material, kinds)
         if not inside.any():
             continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +17,14 @@ MOST_FRAMES = 240
 GROWN = 0.1
 """How far around the person a pixel is no background, in shares of the body's height: hair, shadow, shoes."""
 
+SNUG = 0.04
+"""The same where hardly a frame would be left otherwise."""
+
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames is unknown (or in fewer than half of them, for very short footage)."""
+
+DARK = 24
+"""Pixels with a colour darker than this, of 255, say nothing of the light."""
 
 BAND = 32
 """Rows that are worked on at a time."""
@@ -56,10 +63,15 @@ def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints,
     """
     chosen = _choose(keypoints, np.asarray(usable))
     frames = np.stack([frame(int(index)) for index in chosen])
-    outside = np.stack([~_region(keypoints, int(index)) for index in chosen])
+    outside = np.stack([~_region(keypoints, int(index), GROWN) for index in chosen])
     frames = _evenly_lit(frames, outside)
+    enough = min(ENOUGH, max(len(chosen) // 2, 1))
+    rare = outside.sum(axis=0) < enough
+    if rare.any():
+        for index, seen in zip(chosen, outside, strict=True):
+            seen |= rare & ~_region(keypoints, int(index), SNUG)
     count = outside.sum(axis=0)
-    known = count >= min(ENOUGH, max(len(chosen) // 2, 1))
+    known = count >= enough
     image = np.zeros(frames.shape[1:], np.uint8)
     for top in range(0, len(image), BAND):
         rows = slice(top, top + BAND)
@@ -93,24 +105,26 @@ def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64
     return np.sort(np.concatenate([even, far]))
 
 
-def _region(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
-    return person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, GROWN)
+def _region(keypoints: Keypoints, index: int, grown: float) -> NDArray[np.bool_]:
+    return person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, grown)
 
 
 def _evenly_lit(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Frames as bright as the middle one, each colour by itself: cameras and lamps drift, and a median over unequal
     light leaves the outline of where the person stood."""
-    middle = len(frames) // 2
+    # Every fourth pixel each way is plenty. Dark ones tell no ratio. The median, since captions come and go.
+    reference, clear = frames[len(frames) // 2][::4, ::4].astype(np.float32), outside[len(frames) // 2][::4, ::4]
+    clear = clear & (reference.min(axis=-1) > DARK)
     result = frames.copy()
     for index, frame in enumerate(frames):
-        both = outside[index] & outside[middle]
+        small = frame[::4, ::4]
+        both = clear & outside[index][::4, ::4] & (small.min(axis=-1) > DARK)
         if both.mean() > 0.05:
-            gain = frames[middle][both].mean(axis=0) / np.maximum(frame[both].mean(axis=0), 1.0)
-            result[index] = cv2.LUT(frame, _curves(gain))
+            result[index] = cv2.LUT(frame, _curves(np.median(reference[both] / small[both], axis=0)))
     return result
 
 
-def _curves(gain: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _curves(gain: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """(1, 256, 3) for ``cv2.LUT``: values times a gain for each colour."""
     return np.asarray((np.arange(256)[None, :, None] * gain).round().clip(0, 255), np.uint8)
 
@@ -131,19 +145,26 @@ def _masked_median(
 
 
 def _filled(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Unknown pixels from around: known colours are averaged at ever coarser sizes, and flow back into the holes."""
-    if known.all() or not known.any():
+    """Unknown pixels from the left and right, as floors and walls go on there; where a row is unknown, from around."""
+    rows = known.any(axis=1)
+    if known.all() or not rows.any():
         return image
+    image = _flowed(image, known, down=1)
+    return image if rows.all() else _flowed(image, np.broadcast_to(rows[:, None], known.shape), down=2)
+
+
+def _flowed(image: NDArray[np.uint8], known: NDArray[np.bool_], down: int) -> NDArray[np.uint8]:
+    """Known colours are averaged at ever coarser sizes, halved across and divided by ``down``, and flow back into the
+    holes."""
     pictures = [image.astype(np.float32) * known[..., None]]
     weights = [known.astype(np.float32)]
-    while min(weights[-1].shape) > 1 and (weights[-1] == 0).any():
-        size = max(weights[-1].shape[1] // 2, 1), max(weights[-1].shape[0] // 2, 1)
+    while weights[-1].shape[1] > 1 and (weights[-1] == 0).any():
+        size = max(weights[-1].shape[1] // 2, 1), max(weights[-1].shape[0] // down, 1)
         pictures.append(np.asarray(cv2.resize(pictures[-1], size, interpolation=cv2.INTER_AREA), np.float32))
         weights.append(np.asarray(cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA), np.float32))
     colours = pictures[-1] / np.maximum(weights[-1], 1e-6)[..., None]
     for picture, weight in zip(reversed(pictures[:-1]), reversed(weights[:-1]), strict=True):
-        size = weight.shape[1], weight.shape[0]
-        coarse = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
+        coarse = cv2.resize(colours, (weight.shape[1], weight.shape[0]), interpolation=cv2.INTER_LINEAR)
         share = np.minimum(weight, 1)[..., None]
         colours = share * (picture / np.maximum(weight, 1e-6)[..., None]) + (1 - share) * coarse
     return np.where(known[..., None], image, colours.clip(0, 255).round()).astype(np.uint8)
