@@ -118,7 +118,7 @@ def _varied() -> list[Key]:
     places = (_SIDE, _UP, _FRONT, _HIPS, _CHEST, _HIGH_V, _LOW_SIDE, _CROSS, _HEAD, _FLEX, _BACK, _REST)
     keys: list[Key] = [(0.0, {})]
     time, turn = 0.0, 0.0
-    x, z = 0.0, 0.0
+    x, z, sideways, depth = 0.0, 0.0, 0.0, 0.0
     for beat in range(56):
         time += 0.65
         left, right = (places[int(random.integers(len(places)))] for _ in range(2))
@@ -139,8 +139,12 @@ def _varied() -> list[Key]:
         if beat % 7 == 5:
             change["jump"] = 0.18
         if beat % 5 == 2:
-            x = float(np.clip(x + random.normal(0, 0.45), -0.7, 0.7))
-            z = float(np.clip(z + random.normal(0, 0.5), -0.6, 0.8))
+            # To one side and to the other in turn: the middle of the stage stays the middle of the footage.
+            if beat % 10 == 2:
+                sideways, depth = float(random.uniform(0.3, 0.7)), float(random.uniform(-0.6, 0.7))
+            x, z = sideways * (1 if beat % 10 == 2 else -1), depth
+        elif beat % 10 == 9:
+            x, z = 0.0, 0.0
         if beat % 6 == 0 and beat:
             turn += float(random.choice((-0.5, -0.25, 0.25, 0.5)))
         elif beat % 6 == 3:

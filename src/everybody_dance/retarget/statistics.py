@@ -85,7 +85,7 @@ class PoseStatistics(BaseModel):
     """Where a person stands in a video, in pixels of that video's frame.
 
     Attributes:
-        center_x: median x of the middle of the hips.
+        center_x: x of the middle of the stage: half-way between the 5th and the 95th percentile of the hips' x.
         ground: by the ground line under the feet; None where feet (or enough of the body to measure) are never seen.
         hips: by the height of the hips, for footage that shows no feet; its heights are scaled up from the torso's
             length. None where not even that is seen.
@@ -124,7 +124,7 @@ def pose_statistics(keypoints: Keypoints, cuts: Sequence[int] = ()) -> PoseStati
     if not keypoints.person_seen.any():
         raise DanceError("no-person", "No person was found in any frame of the footage.")
     return PoseStatistics(
-        center_x=float(np.median(root(keypoints)[keypoints.person_seen, 0])),
+        center_x=float(np.percentile(root(keypoints)[keypoints.person_seen, 0], (5, 95)).mean()),
         ground=_ground_range(keypoints, cuts),
         hips=_hips_range(keypoints, cuts),
     )

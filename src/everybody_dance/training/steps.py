@@ -181,8 +181,7 @@ class Trainer:
             return None
         previous: Tensor | None = None
         if torch.rand(()).item() >= preset.drop_previous:
-            noise = 0.2 * torch.rand(()).item()
-            previous = (batch.start + noise * torch.randn_like(batch.start)).clamp(-1, 1)
+            previous = _spoilt(batch.start, 0.2 * torch.rand(()).item())
             if torch.rand(()).item() < 0.2:
                 # Somebody else's moment: what is seen before may be wrong, and the pose must win.
                 previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
@@ -255,6 +254,14 @@ def _schedule(step: int, total: int, decay_to: float) -> float:
     warm_up = min(1.0, (step + 1) / min(100, total / 10 + 1))
     remaining = min(1.0, 2 * (1 - step / total))
     return warm_up * (decay_to + (1 - decay_to) * remaining)
+
+
+def _spoilt(frames: Tensor, deviation: float) -> Tensor:
+    """``frames`` with noise in blocks of 8 x 8 pixels: finer noise would be gone where the previous frame is looked at."""
+    height, width = frames.shape[-2:]
+    coarse = torch.randn(*frames.shape[:2], -(-height // 8), -(-width // 8), device=frames.device)
+    noise = nn.functional.interpolate(coarse, scale_factor=8, mode="nearest")[..., :height, :width]
+    return (frames + deviation * noise).clamp(-1, 1)
 
 
 def _place(network: Network, device: torch.device) -> Network:
