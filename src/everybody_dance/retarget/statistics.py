@@ -22,6 +22,9 @@ CONFIDENT = 0.3
 BRIDGED = 1.0
 """Seconds: the ground line passes below jumps and lifted feet that last less than this."""
 
+GROUNDED = 0.02
+"""Share of the height by which the lower ankle may leave the ground line in a frame that tells the height."""
+
 LOW_PASS = 0.15
 """Seconds: the standard deviation of the Gaussian that smooths the ground line."""
 
@@ -219,7 +222,7 @@ def _ground_range(keypoints: Keypoints, cuts: Sequence[int]) -> DepthRange | Non
     heights = line - head
     # A jump lifts the nose off the line, and a crouch, a bow or a cartwheel says nothing about height.
     with np.errstate(invalid="ignore"):
-        grounded = np.abs(ankle - line) < 0.05 * heights
+        grounded = np.abs(ankle - line) < GROUNDED * heights
     return _depth_range(line, heights, grounded & _upright(keypoints, ankle), keypoints)
 
 

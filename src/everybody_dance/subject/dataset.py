@@ -13,7 +13,7 @@ from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.region import person_region
 from everybody_dance.drawing.window import STRIDE, Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import FACE, LEFT_HAND, RIGHT_HAND
+from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.subject.subject import Subject
 
 Images = NDArray[np.uint8]
@@ -182,7 +182,7 @@ class PairDataset:
         if not self.crop:
             return whole
         width, height = min(self.crop, whole.width), min(self.crop, whole.height)
-        x, y = self.keypoints.xy[index, random.choice(np.flatnonzero(self.keypoints.found[index]))]
+        x, y = self._joint(random, index)
         x, y = random.normal((x - width / 2, y - height / 2), (width / 8, height / 8))
         most = self.size[0] - width, self.size[1] - height
         x, y = (
@@ -190,10 +190,17 @@ class PairDataset:
         )
         return Box(x, y, width, height)
 
+    def _joint(self, random: np.random.Generator, index: int) -> NDArray[np.float32]:
+        """(2,): where a random joint is, of the body as often as of face and hands together, which have most joints."""
+        found = np.flatnonzero(self.keypoints.found[index])
+        body = found < BODY.stop
+        if body.any() and not body.all():
+            found = found[body == (random.random() < 0.5)]
+        return np.asarray(self.keypoints.xy[index, random.choice(found)])
+
     def _patch_place(self, random: np.random.Generator, index: int, box: Box) -> tuple[int, int]:
         """Top left corner of a crop around a random joint of the batch's first sample."""
-        found = np.flatnonzero(self.keypoints.found[index])
-        x, y = self.keypoints.xy[index, random.choice(found)] - (box.x, box.y) - self.patch / 2
+        x, y = self._joint(random, index) - (box.x, box.y) - self.patch / 2
         return (
             int(np.clip(y, 0, max(box.height - self.patch, 0))),
             int(np.clip(x, 0, max(box.width - self.patch, 0))),

@@ -18,11 +18,11 @@ class Preset:
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
         crop: side of the square around the person that a sample shows; 0: everything.
-        batch, learning_rate, decay_to: Adam with betas (0.5, 0.999); the rate falls to ``decay_to`` of itself.
-        discriminator_rate: the discriminator's learning rate, on the same schedule.
+        batch, learning_rate, betas, decay_to: Adam's; the rate falls to ``decay_to`` of itself.
+        discriminator_rate: the discriminator's learning rate, on the same schedule, with betas (0.5, 0.999).
         ema_steps: the shipped weights average over about this many last steps; 0: the weights as trained.
         discriminator_width, discriminator_scales, patch: the discriminator sees a square crop of side ``patch``
-            around the person (0: everything).
+            around the person (0: everything), of ``judged`` samples of the batch.
         adversarial_from: share of the training before the discriminator takes part.
         reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses; ``pyramid`` also
             stands in for ``perceptual`` where VGG-19 weights are not at hand.
@@ -37,15 +37,17 @@ class Preset:
     through_both_frames: bool = False
     unroll: int = 2
     drop_previous: float = 0.25
-    crop: int = 320
-    batch: int = 2
-    learning_rate: float = 7e-4
+    crop: int = 192
+    batch: int = 4
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
     decay_to: float = 0.02
     discriminator_rate: float = 2e-4
     ema_steps: int = 100
     discriminator_width: int = 24
     discriminator_scales: int = 2
     patch: int = 160
+    judged: int = 2
     adversarial_from: float = 0.4
     reconstruction: float = 10.0
     pyramid: float = 10.0
@@ -69,6 +71,7 @@ PRESETS: dict[str, Preset] = {
             crop=0,
             batch=1,
             learning_rate=2e-4,
+            betas=(0.5, 0.999),
             ema_steps=0,
             discriminator_width=64,
             discriminator_scales=3,

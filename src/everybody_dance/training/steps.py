@@ -91,7 +91,7 @@ class Trainer:
         self.discriminator = _place(discriminator, device)
         self.average = copy.deepcopy(self.painter).requires_grad_(False)
         betas = (0.5, 0.999)
-        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), preset.learning_rate, betas)
+        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), preset.learning_rate, preset.betas)
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), preset.discriminator_rate, betas
         )
@@ -200,7 +200,8 @@ class Trainer:
         if self.vgg is None:
             terms["pyramid"] = preset.pyramid * losses.laplacian(frame, truth)
         else:
-            crop = self._crop(torch.cat([frame, truth]), batch.patch)
+            # One of the batch: VGG-19 costs more than all else together.
+            crop = self._crop(torch.cat([frame[:1], truth[:1]]), batch.patch)
             painted_features, true_features = zip(*(features.chunk(2) for features in self.vgg(crop)), strict=True)
             terms["perceptual"] = preset.perceptual * losses.perceptual(painted_features, true_features)
         return terms
@@ -222,8 +223,9 @@ class Trainer:
         }
 
     def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
-        """(B, 12, h, w): what the discriminator sees, two poses and two frames."""
-        return self._crop(torch.cat([batch.poses[-2], batch.poses[-1], before, frame], 1), batch.patch)
+        """(N, 12, h, w): what the discriminator sees, two poses and two frames of the first of the batch."""
+        both = torch.cat([batch.poses[-2], batch.poses[-1], before, frame], 1)[: self.preset.judged]
+        return self._crop(both, batch.patch)
 
     def _crop(self, images: Tensor, place: tuple[int, int]) -> Tensor:
         side = self.preset.patch
@@ -257,7 +259,7 @@ def _schedule(step: int, total: int, decay_to: float) -> float:
 
 
 def _spoilt(frames: Tensor, deviation: float) -> Tensor:
-    """``frames`` with noise in blocks of 8 x 8 pixels: finer noise would be gone where the previous frame is looked at."""
+    """``frames`` with noise in blocks of 8 x 8 pixels: finer noise is gone where the previous frame is looked at."""
     height, width = frames.shape[-2:]
     coarse = torch.randn(*frames.shape[:2], -(-height // 8), -(-width // 8), device=frames.device)
     noise = nn.functional.interpolate(coarse, scale_factor=8, mode="nearest")[..., :height, :width]
