@@ -62,3 +62,8 @@ def content_hash(path: Path) -> str:
     """SHA-256 of the file's content, as hexadecimal digits, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where results that can be made again, and downloaded weights, are kept."""
+    return Path(os.environ.get("EVERYBODY_DANCE_CACHE") or Path.home() / ".cache" / "everybody-dance")

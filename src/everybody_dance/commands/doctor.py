@@ -10,6 +10,7 @@ from everybody_dance import __version__
 from everybody_dance.commands import options
 from everybody_dance.commands.console import session
 from everybody_dance.errors import DanceError
+from everybody_dance.files import cache_folder
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "prores")
 POSE_MODELS = ("pose_detection", "pose_landmark_full", "face_landmark_with_attention", "hand_landmark_full")
@@ -124,8 +125,6 @@ def _vgg() -> Finding:
 
 
 def _places() -> list[Finding]:
-    from everybody_dance.pose.detector import cache_folder
-
     cache = cache_folder()
     free = shutil.disk_usage(Path.cwd()).free
     return [

@@ -9,7 +9,6 @@ which is loaded with ``weights_only=True``, so that nothing in it is executed).
 
 import hashlib
 import http.client
-import os
 import pickle
 import re
 import tempfile
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from everybody_dance.errors import DanceError
-from everybody_dance.files import explain_write_failure, write_bytes
+from everybody_dance.files import cache_folder, explain_write_failure, write_bytes
 from everybody_dance.progress import Progress, ignore_progress
 
 # Channels of the convolutions up to conv5_1; 0 halves the picture.
@@ -160,7 +159,7 @@ def find_vgg19_weights(explicit: Path | None = None) -> Path | None:
         if not explicit.is_file():
             raise DanceError("file-not-found", f"There is no file of VGG-19 weights at {explicit}.")
         return explicit
-    folder = _cache_folder()
+    folder = cache_folder()
     candidates = [*sorted(folder.glob("vgg19*.safetensors")), *sorted(folder.glob("vgg19*.pth"))]
     candidates.append(Path(torch.hub.get_dir()) / "checkpoints" / URL.rpartition("/")[2])
     return next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -183,7 +182,7 @@ def download_vgg19(url: str = URL, on_progress: Progress = ignore_progress) -> P
     digest = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
     if digest is None:
         raise ValueError(f"the name in {url} has no hash")
-    kept = _cache_folder() / CACHED_NAME
+    kept = cache_folder() / CACHED_NAME
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         # A file without a name: gone whatever happens.
@@ -214,10 +213,6 @@ def download_vgg19(url: str = URL, on_progress: Progress = ignore_progress) -> P
     wanted = VGG19Features().state_dict()
     write_bytes(kept, safetensors.torch.save({name: features[name] for name in wanted if name in features}))
     return kept
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("EVERYBODY_DANCE_CACHE") or Path.home() / ".cache" / "everybody-dance")
 
 
 def _read_features(path: Path) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.files import content_hash, write_text
+from everybody_dance.files import cache_folder, content_hash, write_text
 from everybody_dance.keypoints import GROUPS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
 from everybody_dance.pose import mediapipe, openpose
 from everybody_dance.pose.cuts import CutFinder
@@ -154,11 +154,6 @@ def report(detection: Detection) -> DetectionReport:
         feet_outside=float(feet.mean()) if seen.any() else 0.0,
         hands_outside=float(wrists.mean()) if seen.any() else 0.0,
     )
-
-
-def cache_folder() -> Path:
-    """Where results that can be made again are kept."""
-    return Path(os.environ.get("EVERYBODY_DANCE_CACHE") or Path.home() / ".cache" / "everybody-dance")
 
 
 def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
