@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.region import person_region
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.report import report
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path
@@ -57,6 +58,7 @@ def make_subject(folder: Path, frames: int = 40) -> Subject:
         size=SIZE,
         fps=FPS,
         detector="exact",
+        detection=report(keypoints, np.ones(137, bool)),
         statistics=pose_statistics(keypoints[:holdout]),
         clips=(Clip(first=0, holdout=holdout, stop=frames),),
         cuts=(),

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
 from everybody_dance.pose import openpose
 from everybody_dance.pose.cuts import CutFinder
 from everybody_dance.pose.mediapipe import FACE_LANDMARKS, SUPPLIED, joints, looks_away
-from everybody_dance.pose.people import follow
+from everybody_dance.pose.people import follow, jumps
+from everybody_dance.pose.report import report
 
 SIZE = (200, 100)
 FPS = Fraction(25)
@@ -183,3 +184,27 @@ class TestCuts:
         titled = picture.copy()
         titled[30:50] = 250
         assert self.see([picture] * 10 + [titled] * 10) == ()
+
+
+def test_what_a_detection_lacks() -> None:
+    confidence = np.ones((4, JOINT_COUNT), np.float32)
+    confidence[3] = 0  # nobody
+    confidence[:, [Joint.LEFT_SMALL_TOE, Joint.RIGHT_SMALL_TOE]] = 0  # never supplied
+    confidence[0, [Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE]] = 0
+    confidence[1, Joint.LEFT_WRIST] = 0
+    confidence[:2, LEFT_HAND] = 0
+    found = report(Keypoints(np.ones((4, JOINT_COUNT, 2), np.float32), confidence, SIZE, FPS), SUPPLIED)
+    assert (found.frames, found.without_person) == (4, 1)
+    assert found.missed == pytest.approx({"body": 1, "face": 0, "left hand": 14, "right hand": 0})
+    assert found.feet_outside == pytest.approx(1 / 3)
+    assert found.hands_outside == pytest.approx(1 / 3)
+
+
+def test_a_person_who_is_suddenly_elsewhere() -> None:
+    random = np.random.default_rng(0)
+    shape = random.uniform(0, 40, (JOINT_COUNT, 2))
+    x = np.array([0, 5, 10, 100, 105, 0, 5], np.float32)  # walks, is another, walks, is the first again
+    xy = (shape + np.stack([x, np.zeros(7)], -1)[:, None]).astype(np.float32)
+    keypoints = Keypoints(xy, np.ones((7, JOINT_COUNT), np.float32), SIZE, FPS)
+    assert jumps(keypoints) == 2
+    assert jumps(keypoints, cuts=[3]) == 1

@@ -61,9 +61,16 @@ def prepare_subject(
         "camera_motion": manifest.camera_motion,
         "exposure_change": manifest.exposure_change,
         "plate_unknown_share": manifest.plate_unknown_share,
+        "detection": manifest.detection.model_dump(),
     }
     current.remark(
         f"{len(subject.keypoints)} frames of {manifest.size[0]}x{manifest.size[1]} at {float(manifest.fps):g} a second,"
         f" {len(subject.holdout_frames)} of them held out of training."
+    )
+    found = manifest.detection
+    missed = ", ".join(f"{name} {count:.1f}" for name, count in found.missed.items())
+    current.remark(
+        f"Joints not found in a frame, on average: {missed}. A foot is out of sight in {found.feet_outside:.0%} of the"
+        f" frames, a hand in {found.hands_outside:.0%}."
     )
     return subject

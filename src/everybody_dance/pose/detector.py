@@ -17,13 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import cache_folder, content_hash, write_text
-from everybody_dance.keypoints import GROUPS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import JOINT_COUNT, Keypoints
 from everybody_dance.pose import mediapipe, openpose
 from everybody_dance.pose.cuts import CutFinder
+from everybody_dance.pose.people import jumps
 from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.video import VideoReader
 
@@ -56,24 +56,6 @@ class Detection:
     cuts: tuple[int, ...]
     detector: str
     supplied: NDArray[np.bool_]
-
-
-class DetectionReport(BaseModel):
-    """What to know of a detection.
-
-    Attributes:
-        frames: in all; without_person: of them.
-        missed: joints missed in a frame, on average over frames with a person, by group.
-        feet_outside, hands_outside: share of the frames with a person in which a foot (a hand) was not found.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    frames: int
-    without_person: int
-    missed: dict[str, float]
-    feet_outside: float
-    hands_outside: float
 
 
 def detect_video(
@@ -135,25 +117,15 @@ def detect_video(
         elif on_frame is not None:
             for _ in passing():
                 pass
+    changes = jumps(detection.keypoints, detection.cuts)
+    if changes:
+        logger.warning(
+            "%s: in %d places the person is suddenly elsewhere. The built-in detector sees one person; with several in "
+            "the picture it may go from one to another. Use a video of one person, or --pose openpose:DIR.",
+            path.name,
+            changes,
+        )
     return detection
-
-
-def report(detection: Detection) -> DetectionReport:
-    """Count what is missing."""
-    keypoints = detection.keypoints
-    seen = keypoints.person_seen
-    missing = ~keypoints.found[seen] & detection.supplied
-    feet = ~keypoints.found[seen][:, [Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE]].all(axis=1)
-    wrists = ~keypoints.found[seen][:, [Joint.LEFT_WRIST, Joint.RIGHT_WRIST]].all(axis=1)
-    hands = np.concatenate([missing[:, LEFT_HAND], missing[:, RIGHT_HAND]], 1)
-    parts = {name: missing[:, part] for name, part in GROUPS.items()} | {"hands": hands}
-    return DetectionReport(
-        frames=len(keypoints),
-        without_person=int((~seen).sum()),
-        missed={name: float(part.sum(axis=1).mean()) if seen.any() else 0.0 for name, part in parts.items()},
-        feet_outside=float(feet.mean()) if seen.any() else 0.0,
-        hands_outside=float(wrists.mean()) if seen.any() else 0.0,
-    )
 
 
 def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

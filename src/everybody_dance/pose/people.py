@@ -1,11 +1,11 @@
 """Several people in a frame: the one that continues the track is followed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import BODY, JOINT_COUNT
+from everybody_dance.keypoints import BODY, JOINT_COUNT, Keypoints
 
 Person = tuple[NDArray[np.float32], NDArray[np.float32]]
 """xy (137, 2) and confidence (137,)."""
@@ -53,6 +53,23 @@ def follow(frames: Iterable[list[Person]]) -> tuple[NDArray[np.float32], NDArray
     if not places:
         return np.zeros((0, JOINT_COUNT, 2), np.float32), np.zeros((0, JOINT_COUNT), np.float32)
     return np.stack(places), np.stack(confidences)
+
+
+def jumps(keypoints: Keypoints, cuts: Sequence[int] = ()) -> int:
+    """How often the person is suddenly elsewhere: a detector that sees one person may have gone over to another.
+
+    Args:
+        keypoints: as detected.
+        cuts: first frames of new shots, where anybody may be anywhere.
+    """
+    found = keypoints.found[:, BODY, None]
+    body = keypoints.xy[:, BODY]
+    centre = (body * found).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+    height = np.ptp(np.where(found[..., 0], body[..., 1], centre[:, None, 1]), axis=1)
+    far = np.linalg.norm(np.diff(centre, axis=0), axis=1) > FARTHEST * np.maximum(height[1:], height[:-1])
+    both = keypoints.person_seen[1:] & keypoints.person_seen[:-1]
+    both[[cut - 1 for cut in cuts if 0 < cut < len(keypoints)]] = False
+    return int((far & both).sum())
 
 
 def _height(person: Person) -> float:

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from everybody_dance.pose.report import DetectionReport
 from everybody_dance.retarget.statistics import PoseStatistics
 
 FORMAT_VERSION = 1
@@ -36,6 +37,7 @@ class SubjectManifest(BaseModel):
         size: (W, H) of the prepared frames, in pixels.
         fps: of the prepared frames.
         detector: all that the keypoints depend on.
+        detection: what the detector missed, before gaps were filled.
         cuts: first frames of new shots inside a clip.
         camera_moves: the camera does not stand still: there is no clean plate then.
         camera_motion: largest steady displacement of the background, in percent of the height.
@@ -52,6 +54,7 @@ class SubjectManifest(BaseModel):
     size: tuple[int, int]
     fps: Fraction
     detector: str
+    detection: DetectionReport
     statistics: PoseStatistics
     clips: tuple[Clip, ...]
     cuts: tuple[int, ...]

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from everybody_dance.errors import DanceError
 from everybody_dance.files import content_hash, explain_write_failure
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose.detector import Detection, detect_video, report
+from everybody_dance.pose.detector import Detection, detect_video
 from everybody_dance.pose.filtering import clean
+from everybody_dance.pose.report import DetectionReport, report
 from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.camera import measure_stillness
@@ -182,17 +183,13 @@ def _complete(
 ) -> None:
     """From frames and keypoints to a whole subject."""
     size = _size_of(folder)
-    parts = [clean(detection.keypoints.scaled_to(size), detection.cuts) for detection in detections]
-    keypoints = replace(
-        parts[0],
-        xy=np.concatenate([part.xy for part in parts]),
-        confidence=np.concatenate([part.confidence for part in parts]),
-    )
+    detected = [detection.keypoints.scaled_to(size) for detection in detections]
+    keypoints = _joined([clean(part, detection.cuts) for part, detection in zip(detected, detections, strict=True)])
     cuts = tuple(clip.first + cut for clip, detection in zip(clips, detections, strict=True) for cut in detection.cuts)
     training = np.concatenate([np.arange(clip.first, clip.holdout) for clip in clips])
     _check_people(keypoints, training)
-    for detection in detections:
-        _advise(detection)
+    found = report(_joined(detected), detections[0].supplied)
+    _advise(found)
 
     def frame(index: int) -> NDArray[np.uint8]:
         image = cv2.imread(str(frame_path(folder, index)), cv2.IMREAD_COLOR)
@@ -215,6 +212,7 @@ def _complete(
         size=size,
         fps=keypoints.fps,
         detector=detections[0].detector,
+        detection=found,
         statistics=pose_statistics(keypoints[training], _renumbered(edges, training)),
         clips=clips,
         cuts=cuts,
@@ -226,6 +224,12 @@ def _complete(
     )
     _report_plate(plate)
     Subject.create(folder, manifest, keypoints, plate.image, plate.known)
+
+
+def _joined(parts: Sequence[Keypoints]) -> Keypoints:
+    """Clips one after the other."""
+    xy, confidence = ([getattr(part, name) for part in parts] for name in ("xy", "confidence"))
+    return replace(parts[0], xy=np.concatenate(xy), confidence=np.concatenate(confidence))
 
 
 def _check_people(keypoints: Keypoints, training: NDArray[np.int64]) -> None:
@@ -246,8 +250,7 @@ def _check_people(keypoints: Keypoints, training: NDArray[np.int64]) -> None:
         )
 
 
-def _advise(detection: Detection) -> None:
-    found = report(detection)
+def _advise(found: DetectionReport) -> None:
     if found.without_person:
         logger.warning("No person was found in %d of %d frames; they are left out.", found.without_person, found.frames)
     if found.feet_outside > 0.5:
