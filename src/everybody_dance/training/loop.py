@@ -109,6 +109,7 @@ def train(
             crop=preset.crop,
             batch=preset.batch,
             patch=preset.patch,
+            bent=preset.bent,
             seed=seed,
         )
         manifest = new_manifest(
