@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from everybody_dance.drawing.window import Box
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.dataset import PairDataset
 from everybody_dance.subject.subject import Subject
-from everybody_dance.subject.view import View, random_bend
 from everybody_dance.training import checkpoint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS, Preset
@@ -40,8 +38,8 @@ def same_threads() -> None:
     torch.set_num_threads(1)
 
 
-def dataset(subject: Subject, seed: int = 0, bent: float = 0.0) -> PairDataset:
-    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, bent=bent, seed=seed)
+def dataset(subject: Subject, seed: int = 0) -> PairDataset:
+    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, seed=seed)
 
 
 class TestSamples:
@@ -70,18 +68,6 @@ class TestSamples:
         for frames in (sample.frames, sample.before, sample.start):
             difference = np.abs(frames.astype(int) - sample.plate)[np.broadcast_to(calm, frames.shape)]
             assert np.median(difference) <= 3
-
-    def test_bent_samples_are_bent_alike(self, subject: Subject) -> None:
-        sample = dataset(subject, bent=1.0).sample(0, 0)
-        assert not np.array_equal(sample.plate[0], dataset(subject).sample(0, 0).plate[0])
-        # Pictures and plate are bent in the same way, and the person is where the bent region is.
-        calm = (sample.reach[:, 0] == 0)[..., None]
-        for frames in (sample.frames, sample.before, sample.start):
-            difference = np.abs(frames.astype(int) - sample.plate)[np.broadcast_to(calm, frames.shape)]
-            assert np.percentile(difference, 95) <= 6
-        drawn = sample.poses[:, -1].max(axis=-1) > 60
-        on_cloth = np.abs(sample.frames.astype(int) - sample.plate).max(axis=-1)[drawn] > 30
-        assert on_cloth.mean() > 0.9
 
     def test_rollout_brings_its_poses(self, subject: Subject) -> None:
         data = dataset(subject)
@@ -215,13 +201,3 @@ class TestPerformerFile:
         with pytest.raises(DanceError) as caught:
             Performer.load(subject.folder)
         assert caught.value.code == "newer-version"
-
-
-def test_a_view_places_points_where_it_shows_them() -> None:
-    image = np.zeros((100, 120, 3), np.uint8)
-    image[40:44, 70:74] = 255
-    for bend in (None, random_bend(np.random.default_rng(3))):
-        view = View(Box(32, 16, 64, 48), bend)
-        rows, columns = np.nonzero(view.cut(image)[..., 0] > 127)
-        middle = np.array([columns.mean(), rows.mean()]) + 0.5
-        assert view.place(np.array([72.0, 42.0])) == pytest.approx(middle, abs=0.4)

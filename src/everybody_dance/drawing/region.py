@@ -131,8 +131,7 @@ def person_region(
     Returns:
         bool (H, W); all False where nobody was found.
     """
-    # Places in a crop are far from it in its own small measure.
-    found = drawable(xy, confidence, 8 * max(size))
+    found = drawable(xy, confidence, size[1])
     mask = np.zeros((size[1], size[0]), np.uint8)
     if not found.any():
         return mask.astype(bool)

@@ -15,7 +15,6 @@ from everybody_dance.drawing.window import STRIDE, Box, person_windows, whole_fr
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.subject.subject import Subject
-from everybody_dance.subject.view import View, random_bend
 
 Images = NDArray[np.uint8]
 
@@ -65,7 +64,6 @@ class PairDataset:
             Most of a window is plate, and convolutions do not mind where it ends.
         batch: samples in a batch.
         patch: side of the discriminator's crop.
-        bent: share of the samples that are turned, stretched and sheared a little, pictures and poses alike.
         seed: of everything that is drawn.
 
     Raises:
@@ -81,14 +79,12 @@ class PairDataset:
         crop: int,
         batch: int,
         patch: int,
-        bent: float,
         seed: int,
     ) -> None:
         self.subject = subject
         self.size = size
         self.batch = batch
         self.patch = patch
-        self.bent = bent
         self.seed = seed
         self.keypoints = subject.keypoints.scaled_to(size)
         self.plate = _resized(subject.plate, size)
@@ -128,26 +124,26 @@ class PairDataset:
             enough = self.usable
             history = int(self.history[enough].min()) - 1
         last = random.choice(enough, self.batch, replace=len(enough) < self.batch)
-        views = [self._view(random, int(t)) for t in last]
+        boxes = [self._cropped(random, int(t)) for t in last]
         count = max(history, 1) + 1
 
         def cut(offset: int) -> Images:
-            return np.stack([view.cut(self.frame(int(t) - offset)) for t, view in zip(last, views, strict=True)])
+            return np.stack([box.cut(self.frame(int(t) - offset)) for t, box in zip(last, boxes, strict=True)])
 
         return Sample(
             poses=np.stack(
                 [
-                    [self.pose(int(t) - back, view) for back in range(count - 1, -1, -1)]
-                    for t, view in zip(last, views, strict=True)
+                    [self.pose(int(t) - back, box) for back in range(count - 1, -1, -1)]
+                    for t, box in zip(last, boxes, strict=True)
                 ]
             ),
             start=cut(history + 1),
             before=cut(1),
             frames=cut(0),
-            plate=np.stack([view.cut(self.plate) for view in views]),
-            region=np.stack([self.region(int(t), view) for t, view in zip(last, views, strict=True)]),
-            reach=np.stack([self.reach(int(t), view, REACH) for t, view in zip(last, views, strict=True)]),
-            patch=self._patch_place(random, int(last[0]), views[0]),
+            plate=np.stack([box.cut(self.plate) for box in boxes]),
+            region=np.stack([self.region(int(t), box) for t, box in zip(last, boxes, strict=True)]),
+            reach=np.stack([self.reach(int(t), box, REACH) for t, box in zip(last, boxes, strict=True)]),
+            patch=self._patch_place(random, int(last[0]), boxes[0]),
         )
 
     def frame(self, index: int) -> Images:
@@ -159,33 +155,29 @@ class PairDataset:
                 self._decoded[index] = image
         return image
 
-    def pose(self, index: int, view: View) -> Images:
-        """The pose image of a frame, drawn straight into ``view``."""
-        box = Box(0, 0, view.box.width, view.box.height)
-        return draw_pose(view.place(self.keypoints.xy[index]), self.keypoints.confidence[index], box, self.size[1])
+    def pose(self, index: int, box: Box) -> Images:
+        """The pose image of a frame, drawn straight into ``box``."""
+        return draw_pose(self.keypoints.xy[index], self.keypoints.confidence[index], box, self.size[1])
 
-    def region(self, index: int, view: View) -> NDArray[np.float32]:
+    def region(self, index: int, box: Box) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""
-        xy, confidence = view.place(self.keypoints.xy[index]), self.keypoints.confidence[index]
-        weight = self.reach(index, view, REGION)[0].astype(np.uint8)
+        xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
+        weight = self.reach(index, box, REGION)[0].astype(np.uint8)
         for part in (FACE, LEFT_HAND, RIGHT_HAND):
-            points = xy[part][confidence[part] > 0]
+            points = xy[part][confidence[part] > 0] - (box.x, box.y)
             if len(points) > 2:
-                center, radius = cv2.minEnclosingCircle(points)
+                center, radius = cv2.minEnclosingCircle(points.astype(np.float32))
                 cv2.circle(weight, (round(center[0]), round(center[1])), round(1.3 * radius), (2,), -1)
         return np.asarray(weight[None], np.float32)
 
-    def reach(self, index: int, view: View, grow: float) -> NDArray[np.float32]:
+    def reach(self, index: int, box: Box, grow: float) -> NDArray[np.float32]:
         """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
-        xy, confidence = view.place(self.keypoints.xy[index]), self.keypoints.confidence[index]
-        return person_region(xy, confidence, (view.box.width, view.box.height), grow)[None].astype(np.float32)
-
-    def _view(self, random: np.random.Generator, index: int) -> View:
-        """What is shown of a frame: its box, or a square in the frame around one of its joints; bent or not."""
-        box = self._cropped(random, index)
-        return View(box, random_bend(random) if random.random() < self.bent else None)
+        xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
+        region = person_region(xy, confidence, self.size, grow).astype(np.uint8)
+        return box.cut(region)[None].astype(np.float32)
 
     def _cropped(self, random: np.random.Generator, index: int) -> Box:
+        """What is cut for a frame: its box, or a square in the frame around one of its joints."""
         whole = self.boxes[index]
         if not self.crop:
             return whole
@@ -206,12 +198,12 @@ class PairDataset:
             found = found[body == (random.random() < 0.5)]
         return np.asarray(self.keypoints.xy[index, random.choice(found)])
 
-    def _patch_place(self, random: np.random.Generator, index: int, view: View) -> tuple[int, int]:
+    def _patch_place(self, random: np.random.Generator, index: int, box: Box) -> tuple[int, int]:
         """Top left corner of a crop around a random joint of the batch's first sample."""
-        x, y = view.place(self._joint(random, index)) - self.patch / 2
+        x, y = self._joint(random, index) - (box.x, box.y) - self.patch / 2
         return (
-            int(np.clip(y, 0, max(view.box.height - self.patch, 0))),
-            int(np.clip(x, 0, max(view.box.width - self.patch, 0))),
+            int(np.clip(y, 0, max(box.height - self.patch, 0))),
+            int(np.clip(x, 0, max(box.width - self.patch, 0))),
         )
 
 

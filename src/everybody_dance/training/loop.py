@@ -109,7 +109,6 @@ def train(
             crop=preset.crop,
             batch=preset.batch,
             patch=preset.patch,
-            bent=preset.bent,
             seed=seed,
         )
         manifest = new_manifest(

@@ -18,7 +18,6 @@ class Preset:
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
         crop: side of the square around the person that a sample shows; 0: everything.
-        bent: share of the samples that are turned, stretched and sheared a little.
         batch, learning_rate, betas, decay_to: Adam's; the rate falls to ``decay_to`` of itself.
         discriminator_rate: the discriminator's learning rate, on the same schedule, with betas (0.5, 0.999).
         ema_steps: the shipped weights average over about this many last steps; 0: the weights as trained.
@@ -39,7 +38,6 @@ class Preset:
     unroll: int = 2
     drop_previous: float = 0.25
     crop: int = 192
-    bent: float = 0.5
     batch: int = 4
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
@@ -71,7 +69,6 @@ PRESETS: dict[str, Preset] = {
             person_window=False,
             through_both_frames=True,
             crop=0,
-            bent=0.0,
             batch=1,
             learning_rate=2e-4,
             betas=(0.5, 0.999),
