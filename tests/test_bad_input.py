@@ -199,11 +199,11 @@ def test_a_corrupt_checkpoint(little_world: LittleWorld, tmp_path: Path) -> None
     subject = little_world.copy_of_subject(tmp_path / "s")
     arguments = ["train", subject, "--preset", "debug", "--json", "--steps"]
     assert dance(*arguments, 6).code == 0
-    checkpoints = sorted((subject / "training").glob("checkpoint-*.safetensors"))
+    checkpoints = sorted((subject / "training").glob("main-*.safetensors"))
     assert len(checkpoints) == 2
     truncated(checkpoints[1], checkpoints[1], 0.5)
     assert dance(*arguments, 6).code == 0
-    for path in (subject / "training").glob("checkpoint-*.safetensors"):
+    for path in (subject / "training").glob("main-*.safetensors"):
         path.write_bytes(b"nothing of ours")
     assert "--restart" in failed(dance(*arguments, 6), "bad-checkpoint")
     assert dance(*arguments, 2, "--restart").code == 0
@@ -291,7 +291,7 @@ def test_a_killed_training_leaves_no_lock_behind(little_world: LittleWorld, tmp_
         fcntl.flock(lock, fcntl.LOCK_EX)
         failed(dance("train", subject, "--preset", "debug", "--steps", 5, "--json"), "already-training")
     assert dance("train", subject, "--preset", "debug", "--steps", 5, "--json").code == 0
-    assert newest(subject / "training") is not None
+    assert newest(subject / "training", "main") is not None
 
 
 def test_interrupted_transfer_leaves_the_old_result(little_world: LittleWorld, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_interrupted_training_is_kept_and_continues(
     outcome = finish(process)
     assert outcome.code == 130, outcome.stderr
     assert outcome.error == ("interrupted", "Interrupted. What was done is kept; the same command continues.")
-    reached = max(int(path.stem.rpartition("-")[2]) for path in (subject / "training").glob("checkpoint-*.safetensors"))
+    reached = max(int(path.stem.rpartition("-")[2]) for path in (subject / "training").glob("main-*.safetensors"))
     assert reached > 4
     again = dance("train", subject, "--preset", "debug", "--steps", reached + 1, "--json")
     assert again.code == 0, again.stderr

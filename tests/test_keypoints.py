@@ -16,7 +16,10 @@ from everybody_dance.keypoints import (
     FINGERS,
     GROUPS,
     JOINT_COUNT,
+    LEFT_HAND,
+    MIRROR,
     PUPILS,
+    RIGHT_HAND,
     Joint,
     Keypoints,
 )
@@ -142,3 +145,36 @@ def test_resizing_is_multiplication_of_edges(width: int, height: int) -> None:
 def test_empty_has_nobody() -> None:
     assert not Keypoints.empty(3, SIZE, FPS).person_seen.any()
     assert len(Keypoints.empty(0, SIZE, FPS)) == 0
+
+
+class TestMirror:
+    def test_every_joint_changes_places_with_one(self) -> None:
+        assert sorted(MIRROR) == list(range(JOINT_COUNT))
+        assert all(MIRROR[MIRROR[joint]] == joint for joint in range(JOINT_COUNT))
+
+    def test_sides_by_name(self) -> None:
+        assert MIRROR[Joint.LEFT_SMALL_TOE] == Joint.RIGHT_SMALL_TOE
+        assert MIRROR[Joint.NOSE] == Joint.NOSE
+        assert MIRROR[LEFT_HAND.start + 5] == RIGHT_HAND.start + 5
+        # The face's lines become each other, read backwards where they run from side to side.
+        lines = {name: [MIRROR[FACE.start + joint] - FACE.start for joint in line] for name, line in FACE_LINES.items()}
+        assert lines["jaw"] == list(FACE_LINES["jaw"])[::-1]
+        assert lines["right eyebrow"] == list(FACE_LINES["left eyebrow"])[::-1]
+        assert lines["nose bridge"] == list(FACE_LINES["nose bridge"])
+        assert lines["nose base"] == list(FACE_LINES["nose base"])[::-1]
+        assert set(lines["right eye"]) == set(FACE_LINES["left eye"])
+        assert set(lines["outer lips"]) == set(FACE_LINES["outer lips"])
+        assert [MIRROR[FACE.start + pupil] - FACE.start for pupil in PUPILS] == list(PUPILS)[::-1]
+
+    def test_an_eye_keeps_its_order(self) -> None:
+        # Outer corner, upper lid, inner corner, lower lid: 36-41 on the right, 45, 44, 43, 42, 47, 46 on the left.
+        assert [MIRROR[FACE.start + joint] - FACE.start for joint in range(36, 42)] == [45, 44, 43, 42, 47, 46]
+
+    def test_twice_is_the_same_and_once_is_flipped(self) -> None:
+        keypoints = _some()
+        mirrored = keypoints.mirrored()
+        assert np.allclose(mirrored.mirrored().xy, keypoints.xy, atol=1e-3)
+        assert np.array_equal(mirrored.mirrored().confidence, keypoints.confidence)
+        found = keypoints.found[:, Joint.LEFT_KNEE]
+        left, right = keypoints.xy[found, Joint.LEFT_KNEE], mirrored.xy[found, Joint.RIGHT_KNEE]
+        assert np.allclose(right, np.stack([SIZE[0] - left[:, 0], left[:, 1]], -1), atol=1e-4)

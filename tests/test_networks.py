@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from everybody_dance.errors import DanceError
 from everybody_dance.networks import vgg
 from everybody_dance.networks.discriminator import MultiscaleDiscriminator
+from everybody_dance.networks.normalization import InstanceNorm
 from everybody_dance.networks.pix2pixhd import GlobalGenerator, initialize
 from everybody_dance.networks.vgg import VGG19Features, download_vgg19, find_vgg19_weights, load_vgg19
 
@@ -37,10 +38,10 @@ class TestGlobalGenerator:
         with torch.device("meta"):
             network = GlobalGenerator(6)
         kinds = [type(layer).__name__ for layer in network.layers]
-        block = ["Conv2d", "InstanceNorm2d", "ReLU"]
-        up = ["ConvTranspose2d", "InstanceNorm2d", "ReLU"]
+        block = ["Conv2d", "InstanceNorm", "ReLU"]
+        up = ["ConvTranspose2d", "InstanceNorm", "ReLU"]
         assert kinds == ["ReflectionPad2d", *block * 5, *["ResidualBlock"] * 9, *up * 4, "ReflectionPad2d", "Conv2d"]
-        assert not any(layer.affine for layer in network.modules() if isinstance(layer, nn.InstanceNorm2d))
+        assert not any(layer.affine for layer in network.modules() if isinstance(layer, InstanceNorm))
 
     def test_output_is_a_picture(self):
         output = small_generator()(torch.randn(2, 6, 16, 24))
@@ -73,7 +74,7 @@ class TestGlobalGenerator:
         """Away from the edges the network is a convolution: a shift by its stride shifts the output."""
         network = GlobalGenerator(3, width=4, downsamplings=1, blocks=1).double()
         for layer in network.modules():
-            if isinstance(layer, nn.InstanceNorm2d):
+            if isinstance(layer, InstanceNorm):
                 layer.forward = lambda x: x  # type: ignore[method-assign]  # statistics depend on the whole picture
         picture = torch.randn(1, 3, 64, 64, dtype=torch.float64)
         shifted = network(picture.roll(2, -1))
@@ -105,7 +106,7 @@ class TestMultiscaleDiscriminator:
     def test_a_patch_is_70_pixels(self):
         network = MultiscaleDiscriminator(1, width=4, scales=1).double()
         for layer in network.modules():
-            if isinstance(layer, nn.InstanceNorm2d):
+            if isinstance(layer, InstanceNorm):
                 layer.forward = lambda x: x  # type: ignore[method-assign]  # it sees the whole picture
         picture = torch.randn(1, 1, 160, 160, dtype=torch.float64, requires_grad=True)
         logits = network(picture)[0][-1]
@@ -332,3 +333,31 @@ class TestVGG19Files:
             download_vgg19((server / "vgg19-11111111.pth").as_uri())
         assert caught.value.code == "download-failed"
         assert list(cache.iterdir()) == []
+
+
+class TestInstanceNorm:
+    @pytest.mark.parametrize("batch", [1, 2])
+    @pytest.mark.parametrize("input_last", [False, True])
+    @pytest.mark.parametrize("gradient_last", [False, True])
+    def test_right_in_every_layout(self, batch: int, input_last: bool, gradient_last: bool):
+        formats = {False: torch.contiguous_format, True: torch.channels_last}
+        torch.manual_seed(0)
+        x, gradient = torch.randn(2, batch, 6, 8, 8, dtype=torch.float64)
+        x = x.contiguous(memory_format=formats[input_last]).requires_grad_()
+        InstanceNorm(6)(x).backward(gradient.contiguous(memory_format=formats[gradient_last]))
+        y = x.detach().clone().requires_grad_()
+        deviation = (y.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+        ((y - y.mean((2, 3), keepdim=True)) / deviation).backward(gradient)
+        assert torch.allclose(x.grad, y.grad, atol=1e-10)
+
+    def test_layouts_do_not_change_what_a_generator_learns(self):
+        torch.manual_seed(0)
+        x = torch.randn(1, 6, 32, 32, dtype=torch.float64)
+        gradients = []
+        for layout in (torch.contiguous_format, torch.channels_last):
+            torch.manual_seed(1)
+            generator = GlobalGenerator(6, width=8, downsamplings=2, blocks=1).double().to(memory_format=layout)
+            generator.layers(x.contiguous(memory_format=layout)).square().sum().backward()
+            gradients.append([parameter.grad for parameter in generator.parameters()])
+        for one, other in zip(*gradients, strict=True):
+            assert torch.allclose(one, other, atol=1e-9 * float(one.abs().max()) + 1e-9)

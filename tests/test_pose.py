@@ -11,7 +11,7 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
 from everybody_dance.pose import openpose
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.mediapipe import FACE_LANDMARKS, SUPPLIED, joints, looks_away
+from everybody_dance.pose.mediapipe import FACE_LANDMARKS, SUPPLIED, joints
 from everybody_dance.pose.people import follow, jumps
 from everybody_dance.pose.report import report
 
@@ -48,7 +48,7 @@ class TestMediaPipe:
 
     def test_hardly_visible_is_not_found(self) -> None:
         landmarks = body()
-        landmarks[25, 3] = 0.2
+        landmarks[25, 3] = 0.04
         assert joints(landmarks, None, None, None, SIZE)[1][Joint.LEFT_KNEE] == 0
 
     def test_outside_the_picture_is_not_found(self) -> None:
@@ -65,8 +65,24 @@ class TestMediaPipe:
         assert not confidence[FACE].any()
         assert not confidence[[Joint.NOSE, Joint.LEFT_EYE, Joint.RIGHT_EYE]].any()
         assert confidence[Joint.LEFT_EAR] > 0
-        assert looks_away(body(facing=False))
-        assert not looks_away(body())
+
+    @pytest.mark.parametrize(
+        ("nose", "has_nose", "has_face"),
+        [
+            ((0.0, -0.1), True, True),  # to the camera
+            ((0.1, 0.0), True, False),  # a profile: the mesh is a front view pressed onto it
+            ((0.1, -0.02), True, True),
+            ((-0.1, 0.15), True, False),  # past the profile, the nose still shows
+            ((-0.1, 0.25), False, False),  # the back of a head
+        ],
+    )
+    def test_how_far_a_head_is_turned(self, nose: tuple[float, float], has_nose: bool, has_face: bool) -> None:
+        landmarks = body()
+        landmarks[0, 0] += nose[0]
+        landmarks[0, 2] = nose[1]
+        confidence = joints(landmarks, np.full((478, 3), 0.5, np.float32), None, None, SIZE)[1]
+        assert bool(confidence[Joint.NOSE]) == has_nose
+        assert bool(confidence[FACE].all()) == has_face
 
     def test_each_face_point_is_its_own_landmark(self) -> None:
         assert len(FACE_LANDMARKS) == len(set(FACE_LANDMARKS)) == 70

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,9 @@ import torch
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.performer.performer import Performer
-from everybody_dance.subject.dataset import PairDataset
+from everybody_dance.subject.dataset import AS_FILMED, PairDataset, Variety
 from everybody_dance.subject.subject import Subject
-from everybody_dance.training import checkpoint
-from everybody_dance.training.loop import train
+from everybody_dance.training import checkpoint, loop
 from everybody_dance.training.presets import PRESETS, Preset
 from subjects import SIZE, make_subject, picture
 
@@ -28,6 +28,11 @@ TINY_PAPER = dataclasses.replace(
 )
 
 
+def train(subject: Subject, preset: Preset, **options: Any) -> Performer:
+    """The generator alone, so that every step is its own."""
+    return loop.train(subject, preset, **{"refined": ()} | options)
+
+
 @pytest.fixture
 def subject(tmp_path: Path) -> Subject:
     return make_subject(tmp_path / "subject")
@@ -38,8 +43,8 @@ def same_threads() -> None:
     torch.set_num_threads(1)
 
 
-def dataset(subject: Subject, seed: int = 0) -> PairDataset:
-    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, seed=seed)
+def dataset(subject: Subject, seed: int = 0, variety: Variety = AS_FILMED) -> PairDataset:
+    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, seed=seed, variety=variety)
 
 
 class TestSamples:
@@ -74,6 +79,35 @@ class TestSamples:
         assert data.sample(0, 0).poses.shape[1] == 2
         assert data.sample(0, 3).poses.shape[1] == 4
 
+    def test_in_a_mirror_everything_is_flipped_but_the_figure_is_drawn_anew(self, subject: Subject) -> None:
+        mirrored = dataset(subject, variety=Variety(mirrored=1)).sample(3, 1)
+        plain = dataset(subject, variety=Variety(mirrored=1e-9)).sample(3, 1)
+        for name in ("start", "before", "frames", "plate"):
+            assert np.array_equal(getattr(mirrored, name), getattr(plain, name)[:, :, ::-1]), name
+        for name in ("region", "reach"):
+            assert np.array_equal(getattr(mirrored, name), getattr(plain, name)[..., ::-1]), name
+        # The figure covers the same place, its colours have changed sides.
+        covered, flipped = mirrored.poses.max(-1) > 0, plain.poses.max(-1)[..., ::-1] > 0
+        assert (covered != flipped).mean() < 0.01
+        assert not np.array_equal(mirrored.poses, plain.poses[..., ::-1, :])
+
+    def test_time_may_run_slower_or_faster(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = dataset(subject, variety=Variety(longest_gap=3))
+        monkeypatch.setattr(data, "frame", lambda index: np.full((*SIZE[::-1], 3), index, np.uint8))
+        samples = [data.sample(step, step % 3) for step in range(60)]
+        gaps = {int(gap) for sample in samples for gap in (sample.frames - sample.before)[:, 0, 0, 0]}
+        assert gaps == {0, 1, 2, 3}
+        for step, sample in enumerate(samples):
+            gap = (sample.frames - sample.before)[:, 0, 0, 0]
+            assert np.array_equal((sample.frames - sample.start)[:, 0, 0, 0], gap * (step % 3 + 1))
+
+    def test_joints_are_missed_in_all_poses_of_a_sample(self, subject: Subject) -> None:
+        some = [dataset(subject, variety=Variety(missing=share)).sample(4, 2) for share in (1e-9, 1)]
+        drawn = [(sample.poses.max(-1) > 0).sum((2, 3)) for sample in some]  # (B, N)
+        assert (drawn[1] <= drawn[0]).all()
+        assert (drawn[1] < drawn[0]).any()
+        assert np.array_equal(some[0].frames, some[1].frames)
+
 
 class TestTraining:
     def test_it_learns(self, subject: Subject) -> None:
@@ -97,7 +131,7 @@ class TestTraining:
 
         with pytest.raises(KeyboardInterrupt):
             train(parts, preset, steps=8, on_progress=stop)
-        assert checkpoint.newest(parts.folder / "training")[1].step == 5  # type: ignore[index]
+        assert checkpoint.newest(parts.folder / "training", "main")[1].step == 5  # type: ignore[index]
         resumed = train(parts, preset, steps=8)
         assert resumed.manifest.steps == expected.manifest.steps == 8
         for name, value in expected.painter.state_dict().items():
@@ -111,7 +145,7 @@ class TestTraining:
 
     def test_minutes_become_a_step_budget_that_is_kept(self, subject: Subject) -> None:
         train(subject, DEBUG, minutes=0.02)
-        _, position = checkpoint.newest(subject.folder / "training")  # type: ignore[misc]
+        _, position = checkpoint.newest(subject.folder / "training", "main")  # type: ignore[misc]
         assert position.step == position.total_steps > 0
         taken: list[object] = []
         train(subject, DEBUG, minutes=0.02, on_progress=taken.append)
@@ -142,7 +176,7 @@ class TestTraining:
         assert [line["step"] for line in lines] == [10, 20]
         assert {"total", "reconstruction", "pyramid", "adversarial", "discriminator"} <= set(lines[1])
         assert len(list((subject.folder / "training" / "previews").iterdir())) == 10
-        assert len(list((subject.folder / "training").glob("checkpoint-*"))) == 1
+        assert len(list((subject.folder / "training").glob("main-*"))) == 1
 
     def test_every_trained_parameter_gets_a_gradient(self, subject: Subject) -> None:
         trained = train(subject, DEBUG, steps=12)
@@ -161,13 +195,13 @@ class TestCheckpoints:
         train(subject, DEBUG, steps=2)
         train(subject, DEBUG, steps=4)
         folder = subject.folder / "training"
-        newest, _ = checkpoint.newest(folder)  # type: ignore[misc]
+        newest, _ = checkpoint.newest(folder, "main")  # type: ignore[misc]
         newest.write_bytes(newest.read_bytes()[:1000])
-        path, position = checkpoint.newest(folder)  # type: ignore[misc]
+        path, position = checkpoint.newest(folder, "main")  # type: ignore[misc]
         assert position.step == 2
         path.write_bytes(b"nonsense")
         with pytest.raises(DanceError) as caught:
-            checkpoint.newest(folder)
+            checkpoint.newest(folder, "main")
         assert caught.value.code == "bad-checkpoint"
 
 

@@ -107,6 +107,27 @@ FACE_LINES: dict[str, tuple[int, ...]] = {
 PUPILS = (68, 69)
 
 
+def _mirror() -> tuple[int, ...]:
+    """For each joint the one in its place in a mirror."""
+    names = {joint.name: joint.value for joint in Joint}
+    sides = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
+    body = [names["_".join(sides.get(word, word) for word in joint.name.split("_"))] for joint in Joint]
+    # fmt: off
+    face = (
+        *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),  # jaw, eyebrows, nose
+        45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,  # eyes
+        *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),  # lips
+        69, 68,
+    )
+    # fmt: on
+    hands = (*range(RIGHT_HAND.start, RIGHT_HAND.stop), *range(LEFT_HAND.start, LEFT_HAND.stop))
+    return (*body, *(FACE.start + joint for joint in face), *hands)
+
+
+MIRROR = _mirror()
+"""``MIRROR[j]``: the joint in the place of joint j in a mirror image."""
+
+
 @dataclass(frozen=True, eq=False)
 class Keypoints:
     """The joints of one person over a clip.
@@ -163,6 +184,11 @@ class Keypoints:
         """The keypoints of the same clip resized to ``size`` (W, H)."""
         factor = np.array(size, np.float32) / np.array(self.size, np.float32)
         return replace(self, xy=self.xy * factor, size=size)
+
+    def mirrored(self) -> Self:
+        """The keypoints of the same clip in a mirror: left becomes right."""
+        xy = self.xy[:, MIRROR] * np.array([-1, 1], np.float32) + np.array([self.size[0], 0], np.float32)
+        return replace(self, xy=xy, confidence=self.confidence[:, MIRROR])
 
     def save(self, path: Path) -> None:
         """Write to ``path`` (.npz), atomically."""

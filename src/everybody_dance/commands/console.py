@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed for a reason that is said in a line or two, 2 wrong
 
 import json
 import logging
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,11 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 INTERRUPTED_MESSAGE = "Interrupted. What was done is kept; the same command continues."
 
 
+def first_process() -> bool:
+    """Whether this process is alone, or the first of those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 class Session:
     """One run of a command: where it speaks, and what it has to report at the end.
 
@@ -39,8 +45,11 @@ class Session:
         self.metrics: dict[str, Any] = {}
         self.warnings: list[str] = []
         self._began = time.monotonic()
-        self._messages = Console(stderr=True)
-        self._results = self._messages if as_json else Console()
+        # Of several processes that train together only the first speaks.
+        quiet = not first_process()
+        self.as_json &= not quiet
+        self._messages = Console(stderr=True, quiet=quiet)
+        self._results = self._messages if as_json else Console(quiet=quiet)
 
     def say(self, text: str) -> None:
         """Tell a result: on stdout, or on stderr where stdout is for the JSON object."""

@@ -20,6 +20,7 @@ class PresetName(StrEnum):
 
     FAST = "fast"
     PAPER_512 = "paper-512"
+    PAPER_1024 = "paper-1024"
     DEBUG = "debug"
 
 
@@ -58,6 +59,12 @@ def _pose(text: str) -> str:
     kind, colon, folder = text.partition(":")
     if text != "mediapipe" and not (kind == "openpose" and colon and folder):
         raise typer.BadParameter(f"{text!r} is neither mediapipe nor openpose:DIR")
+    return text
+
+
+def _refine(text: str) -> str:
+    if text not in ("none", "face", "hands", "face,hands"):
+        raise typer.BadParameter(f"{text!r} is none of face, hands, face,hands and none")
     return text
 
 
@@ -105,6 +112,12 @@ Holdout = Annotated[
 ]
 VggWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="VGG-19 weights for the perceptual loss (.safetensors or .pth).")
+]
+Refine = Annotated[
+    str,
+    typer.Option(
+        callback=_refine, metavar="face|hands|face,hands|none", help="What a network of its own paints more finely."
+    ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was trained before.")]
 

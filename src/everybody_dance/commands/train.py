@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from everybody_dance.commands import options
-from everybody_dance.commands.console import Session, session
+from everybody_dance.commands.console import Session, first_process, session
 from everybody_dance.errors import UsageError
 from everybody_dance.files import write_text
 
@@ -28,6 +28,11 @@ def train(
     device: options.Device = "auto",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of fresh weights and the order of samples.")] = 0,
     vgg_weights: options.VggWeights = None,
+    refine: options.Refine = "face",
+    no_temporal: Annotated[
+        bool, typer.Option("--no-temporal", help="Paint frame by frame, without temporal smoothing.")
+    ] = False,
+    no_face: Annotated[bool, typer.Option("--no-face", help="Do not refine the face: --refine without it.")] = False,
     download_vgg: Annotated[
         bool, typer.Option("--download-vgg", help="Download VGG-19 for the perceptual loss (548 MB, once).")
     ] = False,
@@ -62,7 +67,11 @@ def train(
             seed=seed,
             vgg_weights=vgg_weights,
             restart=restart,
+            refine="hands" if no_face and "hands" in refine else "none" if no_face else refine,
+            temporal=not no_temporal,
         )
+        if not first_process():
+            return
         current.metrics |= measure_held_out(current, prepared, performer)
         current.say(f"Trained: {subject / 'model'}. Next: dance transfer {subject} SOURCE --out OUT.mp4")
 
@@ -78,11 +87,15 @@ def train_performer(
     seed: int = 0,
     vgg_weights: Path | None = None,
     restart: bool = False,
+    refine: str = "face",
+    temporal: bool = True,
 ) -> "Performer":
     """Train or go on training, with progress."""
+    from everybody_dance.drawing.parts import PARTS
     from everybody_dance.training.loop import train
-    from everybody_dance.training.presets import PRESETS
+    from everybody_dance.training.presets import PRESETS, frame_by_frame
 
+    how = PRESETS[preset] if temporal else frame_by_frame(PRESETS[preset])
     worked = False
     with current.stage("Training") as stage:
 
@@ -90,11 +103,15 @@ def train_performer(
             nonlocal worked
             worked = True
             loss = f", loss {at.losses['total']:.3f}" if "total" in at.losses else ""
-            stage(at.step, at.total_steps, f"{at.steps_per_second:.1f} steps a second{loss}", at.seconds_left)
+            detail = f"{at.steps_per_second:.1f} steps a second{loss}"
+            if at.stage != "main":
+                detail += f", stage {at.stage}"
+            stage(at.step, at.total_steps, detail, at.seconds_left)
 
         performer = train(
             subject,
-            PRESETS[preset],
+            how,
+            refined=[part for part in PARTS if part in refine],
             steps=steps,
             minutes=minutes,
             device=device,

@@ -17,13 +17,14 @@ from everybody_dance.keypoints import BODY_LIMBS, FACE, FACE_LINES, FINGERS, LEF
 FULL_CONFIDENCE = 0.6
 """Joints at least this sure are drawn at full brightness: the usual scores of good detections do not flicker."""
 
-DIMMEST = 0.35
+DIMMEST = 0.2
 """Brightness of the least sure joints that are drawn at all."""
 
 Colour = tuple[int, int, int]
 
 # Limb: colour, and its width at either end in fractions of the frame's height.
 _LIMB_STYLE: dict[str, tuple[Colour, float, float]] = {
+    "skull": ((90, 70, 110), 0.050, 0.036),
     "right hip": ((255, 0, 110), 0.014, 0.014),
     "left hip": ((0, 100, 255), 0.014, 0.014),
     "spine": ((225, 225, 225), 0.010, 0.010),
@@ -84,10 +85,12 @@ _FINE_WIDTH = 1 / 320
 """Width of finger lines in fractions of the frame's height; one pixel at least. Face lines are 3/4 of it."""
 
 _SHIFT = 6  # cv2 takes coordinates as integers of 1/64 pixel
-_BACK_OF_HEAD = 137  # one joint of our own: the middle of the ears, found when the nose is not
+# Two joints of our own, both in the middle of the ears: one found with the nose, one without.
+_SKULL, _BACK_OF_HEAD = 137, 138
 _EARS = [Joint.RIGHT_EAR, Joint.LEFT_EAR]
 
 _LIMBS = {
+    "skull": (_SKULL, int(Joint.NOSE)),  # beneath all else: where the head is, whatever becomes of its fine lines
     **BODY_LIMBS,
     "back of head": (int(Joint.NECK), _BACK_OF_HEAD),
     "right back of ear": (int(Joint.RIGHT_EAR), _BACK_OF_HEAD),
@@ -179,11 +182,12 @@ def _paint(
 ) -> None:
     """Draw over ``canvas`` in place; ``xy`` are its pixels. Torso first, then legs, arms, head, face, hands."""
     ears = confidence[_EARS]
-    back = ears.max() if confidence[Joint.NOSE] == 0 else np.float32(0)
-    middle = np.average(xy[_EARS], axis=0, weights=ears > 0) if back else np.zeros(2, np.float32)
+    head = ears.max()
+    middle = np.average(xy[_EARS], axis=0, weights=ears > 0) if head else np.zeros(2, np.float32)
     xy = np.where((confidence > 0)[:, None], xy, 0)
-    xy = np.concatenate([xy, middle[None]], dtype=np.float32)
-    confidence = np.append(confidence, back)
+    xy = np.concatenate([xy, middle[None], middle[None]], dtype=np.float32)
+    facing = confidence[Joint.NOSE] > 0
+    confidence = np.append(confidence, [head * facing, head * ~facing])
 
     # cv2 has pixel centres at whole numbers, we have them at halves.
     centres = xy - np.float32(0.5)
@@ -215,9 +219,11 @@ def _paint_limbs(
     radii = np.maximum(_LIMB_RADII[drawn] * frame_height - 0.5, 0.1)[:, _OUTLINE_END, None]
     outline = _OUTLINE[:, :1] * along[:, None] + _OUTLINE[:, 1:] * across[:, None]  # (L, 14, 2)
     polygons = _fixed(ends[:, _OUTLINE_END] + radii * outline)
-    colours = (_LIMB_COLOURS[drawn] * _brightness(least[drawn])[:, None]).tolist()
-    for polygon, colour in zip(polygons, colours, strict=True):
-        cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_AA, _SHIFT)
+    brightness = _brightness(least[drawn])
+    colours = (_LIMB_COLOURS[drawn] * brightness[:, None]).tolist()
+    # The less sure are mostly hidden by the others, so they lie beneath them; the skull lies beneath all.
+    for index in np.argsort(np.where(drawn == 0, 0, brightness), kind="stable"):
+        cv2.fillConvexPoly(canvas, polygons[index], colours[index], cv2.LINE_AA, _SHIFT)
 
 
 def _paint_fine(

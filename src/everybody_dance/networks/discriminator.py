@@ -5,6 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
+from everybody_dance.networks.normalization import InstanceNorm
+
 MOST_CHANNELS = 512
 
 
@@ -23,7 +25,7 @@ class PatchDiscriminator(nn.Module):
         self.layers = nn.ModuleList()
         for index, (before, after) in enumerate(pairwise(channels)):
             convolution = nn.Conv2d(before, after, 4, stride=2 if index < layers else 1, padding=2)
-            normalization = [nn.InstanceNorm2d(after)] if index else []
+            normalization = [InstanceNorm(after)] if index else []
             self.layers.append(nn.Sequential(convolution, *normalization, nn.LeakyReLU(0.2, inplace=True)))
         self.layers.append(nn.Conv2d(channels[-1], 1, 4, padding=2))
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance.networks.fast import FastGenerator
-from everybody_dance.networks.pix2pixhd import GlobalGenerator
+from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer
 
-Architecture = Literal["fast", "pix2pixhd"]
+Architecture = Literal["fast", "pix2pixhd", "pix2pixhd-local"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Painter(nn.Module):
     """A generator and the rule by which its output becomes a frame.
 
     ``fast`` paints the person and a mask, laid over the plate (over nothing where ``over_plate`` is off: then it
-    paints the whole picture). ``pix2pixhd`` is the paper's generator: pose and previous frame in, whole frame out.
+    paints the whole picture). ``pix2pixhd`` is the paper's generator: pose and previous frame in, whole frame out;
+    ``pix2pixhd-local`` is the same with a local enhancer around it.
 
     Args:
         architecture: which generator.
@@ -54,8 +55,10 @@ class Painter(nn.Module):
         self.generator: nn.Module
         if architecture == "fast":
             self.generator = FastGenerator(previous_frame=previous_frame, **arguments)
-        else:
+        elif architecture == "pix2pixhd":
             self.generator = GlobalGenerator(6 if previous_frame else 3, **arguments)
+        else:
+            self.generator = LocalEnhancer(6 if previous_frame else 3, **arguments)
 
     def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> Painted:
         """

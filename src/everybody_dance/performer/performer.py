@@ -1,9 +1,10 @@
 """The trained person: give it a pose and the frame before, and it paints the next frame."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import cv2
@@ -14,13 +15,16 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
+from torch import nn
 
 from everybody_dance import __version__
+from everybody_dance.drawing.parts import PARTS, Part, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.networks.face import Refiner
 from everybody_dance.performer.painter import (
     Architecture,
     Painted,
@@ -32,8 +36,19 @@ from everybody_dance.performer.painter import (
 )
 from everybody_dance.retarget.statistics import PoseStatistics
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: hidden joints, profiles and the skull are drawn; version 1 was trained with other pose images."""
+
 MANIFEST_NAME = "model.json"
+
+
+class RefinerManifest(BaseModel):
+    """A refiner of a part: the side of its crops in pixels, and its network's arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side: int
+    arguments: dict[str, int]
 
 
 class PerformerManifest(BaseModel):
@@ -46,6 +61,7 @@ class PerformerManifest(BaseModel):
         statistics: where the person stands in the frame, for global pose normalization.
         perceptual_loss: what it was trained with, ``vgg19`` or ``laplacian``.
         steps: training steps taken.
+        refiners: what is refined, and how.
         hashes: SHA-256 of each file beside this one.
     """
 
@@ -66,6 +82,7 @@ class PerformerManifest(BaseModel):
     over_plate: bool
     perceptual_loss: str
     steps: int
+    refiners: dict[Part, RefinerManifest] = {}
     hashes: dict[str, str] = {}
 
 
@@ -77,10 +94,16 @@ class Performer:
         painter: its networks, on the device where they are to run.
         plate: uint8 (H, W, 3), the empty place.
         device: where ``painter`` is.
+        refiners: the networks of ``manifest.refiners``, on the same device.
     """
 
     def __init__(
-        self, manifest: PerformerManifest, painter: Painter, plate: NDArray[np.uint8], device: torch.device
+        self,
+        manifest: PerformerManifest,
+        painter: Painter,
+        plate: NDArray[np.uint8],
+        device: torch.device,
+        refiners: Mapping[Part, Refiner] = MappingProxyType({}),
     ) -> None:
         if plate.shape != (manifest.size[1], manifest.size[0], 3):
             raise ValueError(f"a plate of shape {plate.shape} does not fit frames of {manifest.size}")
@@ -88,6 +111,18 @@ class Performer:
         self.painter = painter
         self.plate = plate
         self.device = device
+        self.refiners = dict(refiners)
+
+    def refined(self, part: Part, manifest: RefinerManifest, refiner: Refiner) -> "Performer":
+        """The same performer with a refiner more."""
+        refiners = {**self.manifest.refiners, part: manifest}
+        return Performer(
+            self.manifest.model_copy(update={"refiners": refiners}),
+            self.painter,
+            self.plate,
+            self.device,
+            {**self.refiners, part: refiner},
+        )
 
     def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
         """The box that is painted in each frame; ``keypoints`` are in this performer's frame."""
@@ -125,41 +160,57 @@ class Performer:
         box.paste(to_images(painted.frame)[0], frame)
         return frame
 
+    @torch.inference_mode()
+    def refine(
+        self, frame: NDArray[np.uint8], xy: NDArray[np.float32], confidence: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """What ``step`` painted, with face and hands refined where they are seen: a new frame, the same size."""
+        frame = frame.copy()
+        for part, refiner in self.refiners.items():
+            for box in part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size):
+                pose = to_tensor(draw_pose(xy, confidence, box, self.manifest.size[1])[None], self.device)
+                with mixed_precision(self.device):
+                    better = refiner(pose, to_tensor(box.cut(frame)[None], self.device))
+                box.paste(to_images(better)[0], frame)
+        return frame
+
     def save(self, folder: Path) -> None:
         """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""
-        weights = safetensors.torch.save(
-            {name: value.cpu().contiguous() for name, value in self.painter.state_dict().items()}
-        )
         _, plate = cv2.imencode(".png", self.plate[..., ::-1])
-        files = {"generator.safetensors": weights, "plate.png": plate.tobytes()}
+        networks = _networks(self.painter, self.refiners)
+        files = {"plate.png": plate.tobytes()} | {_weights(name): _packed(net) for name, net in networks.items()}
         for name, data in files.items():
             write_bytes(folder / name, data)
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         manifest = self.manifest.model_copy(update={"hashes": hashes})
         write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
+        for part in set(PARTS) - set(self.refiners):
+            (folder / _weights(part)).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Self:
         """Load a performer from a subject's folder or from a bare ``model`` folder.
 
         Raises:
-            DanceError: there is no trained performer (``no-model``), it comes from a newer version
-                (``newer-version``), or it is damaged or not one of ours (``bad-model``).
+            DanceError: there is no trained performer (``no-model``), it comes from a newer or an older version
+                (``newer-version``, ``older-version``), or it is damaged or not one of ours (``bad-model``).
         """
         if not (folder / MANIFEST_NAME).is_file():
             folder = folder / "model"
         if not (folder / MANIFEST_NAME).is_file():
             raise DanceError("no-model", f"There is no trained performer in {folder.parent}. `dance train` makes one.")
         manifest = _read_manifest(folder)
-        weights = _read_checked(folder, "generator.safetensors", manifest)
+        weights = {name: _read_checked(folder, _weights(name), manifest) for name in ("generator", *manifest.refiners)}
         plate_file = _read_checked(folder, "plate.png", manifest)
         chosen = usable_device(device)
         try:
             painter = build_painter(manifest)
-            painter.load_state_dict(safetensors.torch.load(weights), strict=True)
+            refiners = {part: Refiner(**how.arguments) for part, how in manifest.refiners.items()}
+            for name, network in _networks(painter, refiners).items():
+                network.load_state_dict(safetensors.torch.load(weights[name]), strict=True)
+                network.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
             plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
-            painter = painter.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-            return cls(manifest, painter, plate, chosen)
+            return cls(manifest, painter, plate, chosen, refiners)
         except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
             raise _damaged(folder) from error
 
@@ -202,9 +253,27 @@ def _read_manifest(folder: Path) -> PerformerManifest:
                 "newer-version",
                 f"{folder} was made by a newer version of Everybody Dance. Update it to use this performer.",
             )
+        if isinstance(version, int) and version < FORMAT_VERSION:
+            raise DanceError(
+                "older-version",
+                f"{folder} was made by an older version of Everybody Dance, which drew poses differently. Prepare and"
+                " train it again.",
+            )
         return PerformerManifest.model_validate_json(text)
     except pydantic.ValidationError as error:
         raise _damaged(folder) from error
+
+
+def _networks(painter: Painter, refiners: Mapping[Part, Refiner]) -> dict[str, nn.Module]:
+    return {"generator": painter, **{str(part): refiner for part, refiner in refiners.items()}}
+
+
+def _weights(name: str) -> str:
+    return f"{name}.safetensors"
+
+
+def _packed(network: nn.Module) -> bytes:
+    return safetensors.torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
 
 
 def _read_checked(folder: Path, name: str, manifest: PerformerManifest) -> bytes:

@@ -9,11 +9,21 @@ from numpy.typing import NDArray
 
 from everybody_dance.keypoints import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
-NAME = "mediapipe-holistic-0.10.21/1"
+NAME = "mediapipe-holistic-0.10.21/2"
 """Model, version and the number of this mapping: all that the result depends on."""
 
-VISIBLE = 0.4
-"""A body joint less visible than this was not found."""
+VISIBLE = 0.05
+"""A body joint less visible than this was not found.
+
+Hidden joints are guessed well, and a limb that comes and goes in the pose image tears the body: what is hardly visible
+is kept, with as little confidence.
+"""
+
+AWAY = 2.0
+"""A face is turned from the camera where the nose lies behind the ears by this many times its offset to the side.
+
+That is 63 degrees past the profile: nothing of the face is left to see.
+"""
 
 HAND_REACH = 0.35
 """A hand whose wrist is farther than this share of the body's height from the arm's wrist is another hand."""
@@ -127,9 +137,10 @@ def joints(
             points = hand[:, :2] * np.array(size, np.float32)
             if np.linalg.norm(points[0] - xy[wrist]) < HAND_REACH * height / 2:
                 xy[part], confidence[part] = points, 1
-    if looks_away(body):
+    side, depth = nose_offset(body)
+    if depth > AWAY * abs(side):
         confidence[list(ON_THE_FACE)] = 0
-    elif face is not None:
+    elif face is not None and depth < 0:
         xy[FACE] = face[list(FACE_LANDMARKS), :2] * np.array(size, np.float32)
         confidence[FACE] = 1
     outside = ((xy < 0) | (xy >= np.array(size))).any(axis=1)
@@ -137,17 +148,14 @@ def joints(
     return xy, confidence
 
 
-def looks_away(body: Points) -> bool:
-    """Whether the face is turned from the camera, by depth: the nose lies behind the ears.
+def nose_offset(body: Points) -> tuple[float, float]:
+    """Where the nose lies from the middle of the ears, to the right and away from the camera, in shares of the width.
 
-    MediaPipe reports nose, eyes and mouth as visible from behind too, so their visibility says nothing. From the side
-    the nose lies between the ears' depths; the shoulders' order decides there.
+    MediaPipe reports nose, eyes and mouth as visible from behind too, so their visibility says nothing, and its face
+    mesh past the profile is a face seen from the front; this tells where the head looks.
     """
-    nose, left_ear, right_ear = body[0, 2], body[7, 2], body[8, 2]
-    if nose > max(left_ear, right_ear):
-        return True
-    back_to_camera = body[12, 0] > body[11, 0]
-    return bool(back_to_camera and nose > (left_ear + right_ear) / 2)
+    side, _, depth = body[0, :3] - (body[7, :3] + body[8, :3]) / 2
+    return float(side), float(depth)
 
 
 def _array(landmarks: Any, visibility: bool = False) -> Points | None:

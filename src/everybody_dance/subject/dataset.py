@@ -1,7 +1,7 @@
 """Training samples: a pure function of the seed and the step, so that resuming needs no state of its own."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.drawing.parts import Part, crop_side, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.region import person_region
-from everybody_dance.drawing.window import STRIDE, Box, person_windows, whole_frame
+from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.subject.subject import Subject
@@ -29,18 +30,54 @@ REACH = 0.2
 
 
 @dataclass(frozen=True)
+class Variety:
+    """What is changed about a sample, so that more is learnt than was filmed.
+
+    Attributes:
+        mirrored: share of samples shown in a mirror.
+        longest_gap: frames between two frames of a sample, at most; a video may be slower or faster than the footage.
+            0 stands for a pose that is held.
+        missing: share of samples in which a face, a hand or a joint of the body is missing, as detectors miss them.
+    """
+
+    mirrored: float = 0.0
+    longest_gap: int = 1
+    missing: float = 0.0
+
+
+AS_FILMED = Variety()
+
+
+@dataclass(frozen=True)
+class _View:
+    """How one sample looks at the footage: its last frame, what is cut, and what is changed about it."""
+
+    last: int
+    box: Box
+    gap: int
+    mirrored: bool
+    missing: NDArray[np.bool_]
+    corner: tuple[int, int]
+
+    def frame(self, back: int) -> int:
+        """The frame ``back`` places before the last."""
+        return self.last - back * self.gap
+
+
+@dataclass(frozen=True)
 class Sample:
     """A batch: everything cut with the box of each sample's last frame t.
 
     Attributes:
-        poses: uint8 (B, N, h, w, 3), pose images of frames t-N+1 ... t, N at least 2.
+        poses: uint8 (B, N, h, w, 3), pose images of N successive frames, the last of frame t; N at least 2.
         start: uint8 (B, h, w, 3), the true frame before the first pose.
-        before: uint8 (B, h, w, 3), the true frame t-1.
+        before: uint8 (B, h, w, 3), the true frame before t.
         frames: uint8 (B, h, w, 3), the true frame t.
         plate: uint8 (B, h, w, 3).
         region: float32 (B, 1, h, w), 1 within reach of the person, 2 at face and hands, 0 elsewhere.
         reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
+        corners: int (B, 2), (x, y) of the crop of a part in each sample, where a part was asked for.
     """
 
     poses: Images
@@ -51,6 +88,7 @@ class Sample:
     region: NDArray[np.float32]
     reach: NDArray[np.float32]
     patch: tuple[int, int]
+    corners: NDArray[np.int64]
 
 
 class PairDataset:
@@ -62,9 +100,11 @@ class PairDataset:
         person_window: paint the person window rather than the whole frame.
         crop: side of the square that is cut around a random joint, at a multiple of the stride; 0: the whole box.
             Most of a window is plate, and convolutions do not mind where it ends.
-        batch: samples in a batch.
+        batch: samples in a batch, of all processes together.
         patch: side of the discriminator's crop.
+        variety: what is changed about samples.
         seed: of everything that is drawn.
+        shard: (i, n): of each batch only the i-th of n equal parts is made; the others are other processes'.
 
     Raises:
         DanceError: no two consecutive training frames show a person (code ``too-short``).
@@ -80,13 +120,18 @@ class PairDataset:
         batch: int,
         patch: int,
         seed: int,
+        variety: Variety = AS_FILMED,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         self.subject = subject
         self.size = size
         self.batch = batch
         self.patch = patch
         self.seed = seed
+        self.variety = variety
+        self.shard = shard
         self.keypoints = subject.keypoints.scaled_to(size)
+        self.mirrored_keypoints = self.keypoints.mirrored()
         self.plate = _resized(subject.plate, size)
         self.statistics = subject.manifest.statistics.scaled(size[1] / subject.manifest.size[1])
         cuts = subject.manifest.cuts
@@ -105,46 +150,57 @@ class PairDataset:
         if not len(self.usable):
             raise DanceError("too-short", "There are no two training frames in a row that show a person. Film more.")
         self._decoded: dict[int, Images] = {}
+        self._sides: dict[Part, int] = {}
+        self._parts: dict[Part, dict[int, list[Box]]] = {}
 
     @property
     def window(self) -> tuple[int, int]:
         """(W, H) of what is cut."""
         return self.boxes[0].width, self.boxes[0].height
 
-    def sample(self, step: int, history: int) -> Sample:
+    def sample(self, step: int, history: int, part: Part | None = None) -> Sample:
         """The batch of ``step``.
 
         Args:
             step: counts from 0.
             history: frames of rollout before the last one; pose images of ``max(history, 1) + 1`` frames come back.
+            part: show this part of the person, whole, in frames where it is seen.
+
+        Raises:
+            DanceError: the part is never seen (code ``part-not-seen``).
         """
         random = np.random.default_rng([self.seed, step])
-        enough = self.usable[self.history[self.usable] >= history + 1]
+        usable = self.usable if part is None else self._showing(part)
+        enough = usable[self.history[usable] >= history + 1]
         if not len(enough):
-            enough = self.usable
+            enough = usable
             history = int(self.history[enough].min()) - 1
         last = random.choice(enough, self.batch, replace=len(enough) < self.batch)
-        boxes = [self._cropped(random, int(t)) for t in last]
+        views = [self._view(random, int(t), history, part) for t in last]
+        share = len(views) // self.shard[1]
+        views = views[self.shard[0] * share : (self.shard[0] + 1) * share]
         count = max(history, 1) + 1
 
-        def cut(offset: int) -> Images:
-            return np.stack([box.cut(self.frame(int(t) - offset)) for t, box in zip(last, boxes, strict=True)])
+        def cut(back: int) -> Images:
+            return np.stack([self._cut(view, self.frame(view.frame(back))) for view in views])
 
         return Sample(
-            poses=np.stack(
-                [
-                    [self.pose(int(t) - back, box) for back in range(count - 1, -1, -1)]
-                    for t, box in zip(last, boxes, strict=True)
-                ]
-            ),
+            poses=np.stack([[self._pose(view, back) for back in range(count - 1, -1, -1)] for view in views]),
             start=cut(history + 1),
             before=cut(1),
             frames=cut(0),
-            plate=np.stack([box.cut(self.plate) for box in boxes]),
-            region=np.stack([self.region(int(t), box) for t, box in zip(last, boxes, strict=True)]),
-            reach=np.stack([self.reach(int(t), box, REACH) for t, box in zip(last, boxes, strict=True)]),
-            patch=self._patch_place(random, int(last[0]), boxes[0]),
+            plate=np.stack([self._cut(view, self.plate) for view in views]),
+            region=np.stack([self._region(view) for view in views]),
+            reach=np.stack([self._reach(view, REACH) for view in views]).astype(np.float32),
+            patch=self._patch_place(random, views[0]),
+            corners=np.array([view.corner for view in views], np.int64),
         )
+
+    def part_side(self, part: Part) -> int:
+        """The side of a part's crops in this footage, in pixels."""
+        if part not in self._sides:
+            self._sides[part] = crop_side(self.keypoints[self.subject.training_frames], part)
+        return self._sides[part]
 
     def frame(self, index: int) -> Images:
         """The true frame at the size the networks work on; recently used ones are kept."""
@@ -155,26 +211,73 @@ class PairDataset:
                 self._decoded[index] = image
         return image
 
-    def pose(self, index: int, box: Box) -> Images:
-        """The pose image of a frame, drawn straight into ``box``."""
-        return draw_pose(self.keypoints.xy[index], self.keypoints.confidence[index], box, self.size[1])
+    def _view(self, random: np.random.Generator, last: int, history: int, part: Part | None) -> _View:
+        """Look at the footage up to frame ``last``, with variety."""
+        if part is None:
+            box, crop = self._cropped(random, last), None
+        else:
+            crop = random.choice(np.array(self._parts[part][last], object))
+            box = self._around(random, crop)
+        # Half of the samples move as the person did.
+        reachable = min(self.variety.longest_gap, int(self.history[last]) // (history + 1))
+        gap = int(random.integers(0, reachable + 1)) if self.variety.longest_gap > 1 and random.random() < 0.5 else 1
+        missing = np.zeros(len(self.keypoints.xy[last]), bool)
+        if random.random() < self.variety.missing:
+            if random.random() < 0.5:
+                missing[random.integers(BODY.stop)] = True
+            else:
+                missing[(FACE, LEFT_HAND, RIGHT_HAND)[random.integers(3)]] = True
+        mirrored = bool(random.random() < self.variety.mirrored)
+        corner = (0, 0)
+        if crop is not None:
+            x = crop.x - box.x
+            corner = (box.width - crop.width - x if mirrored else x, crop.y - box.y)
+        return _View(last, box, gap, mirrored, missing, corner)
 
-    def region(self, index: int, box: Box) -> NDArray[np.float32]:
+    def _showing(self, part: Part) -> NDArray[np.int64]:
+        """The usable frames in which a part is seen."""
+        if part not in self._parts:
+            side, keypoints = self.part_side(part), self.keypoints
+            crops = {
+                int(index): part_crops(keypoints.xy[index], keypoints.confidence[index], part, side, self.size)
+                for index in self.usable
+            }
+            self._parts[part] = {index: boxes for index, boxes in crops.items() if boxes}
+        if not self._parts[part]:
+            raise DanceError("part-not-seen", f"The footage never shows the {part}; train without refining it.")
+        return np.array(list(self._parts[part]), np.int64)
+
+    def _cut(self, view: _View, image: Images) -> Images:
+        """What ``view`` shows of a frame (H, W, C) or a map (H, W)."""
+        part = view.box.cut(image)
+        return part[:, ::-1] if view.mirrored else part
+
+    def _pose(self, view: _View, back: int) -> Images:
+        """The pose image, drawn straight into the view's box."""
+        box, keypoints = view.box, self.keypoints
+        if view.mirrored:
+            # The figure is drawn anew, not flipped: in a mirror the left hand is a right hand.
+            box = Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)
+            keypoints = self.mirrored_keypoints
+        index = view.frame(back)
+        confidence = np.where(view.missing, np.float32(0), keypoints.confidence[index])
+        return draw_pose(keypoints.xy[index], confidence, box, self.size[1])
+
+    def _region(self, view: _View) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""
-        xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
-        weight = self.reach(index, box, REGION)[0].astype(np.uint8)
+        xy, confidence = self.keypoints.xy[view.last], self.keypoints.confidence[view.last]
+        weight = person_region(xy, confidence, self.size, REGION).astype(np.uint8)
         for part in (FACE, LEFT_HAND, RIGHT_HAND):
-            points = xy[part][confidence[part] > 0] - (box.x, box.y)
+            points = xy[part][confidence[part] > 0]
             if len(points) > 2:
                 center, radius = cv2.minEnclosingCircle(points.astype(np.float32))
                 cv2.circle(weight, (round(center[0]), round(center[1])), round(1.3 * radius), (2,), -1)
-        return np.asarray(weight[None], np.float32)
+        return np.asarray(self._cut(view, weight)[None], np.float32)
 
-    def reach(self, index: int, box: Box, grow: float) -> NDArray[np.float32]:
+    def _reach(self, view: _View, grow: float) -> Images:
         """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
-        xy, confidence = self.keypoints.xy[index], self.keypoints.confidence[index]
-        region = person_region(xy, confidence, self.size, grow).astype(np.uint8)
-        return box.cut(region)[None].astype(np.float32)
+        xy, confidence = self.keypoints.xy[view.last], self.keypoints.confidence[view.last]
+        return self._cut(view, person_region(xy, confidence, self.size, grow).astype(np.uint8))[None]
 
     def _cropped(self, random: np.random.Generator, index: int) -> Box:
         """What is cut for a frame: its box, or a square in the frame around one of its joints."""
@@ -190,6 +293,20 @@ class PairDataset:
         )
         return Box(x, y, width, height)
 
+    def _around(self, random: np.random.Generator, inner: Box) -> Box:
+        """What is cut around the crop of a part: the whole frame, or a square that holds the crop somewhere."""
+        whole = whole_frame(self.size)
+        if not self.crop:
+            return whole
+        sides = [min(max(self.crop, inner.width + SIZE_STEP), side) for side in (whole.width, whole.height)]
+        corner = []
+        for first, side, frame in zip((inner.x, inner.y), sides, self.size, strict=True):
+            # The origin is rounded down to the stride, so the crop must have that much room at its far end.
+            low = min(first + inner.width + STRIDE - side, first)
+            origin = int(random.integers(low, first + 1)) // STRIDE * STRIDE
+            corner.append(min(max(origin, 0), max(-(-(frame - side) // STRIDE) * STRIDE, 0)))
+        return Box(corner[0], corner[1], sides[0], sides[1])
+
     def _joint(self, random: np.random.Generator, index: int) -> NDArray[np.float32]:
         """(2,): where a random joint is, of the body as often as of face and hands together, which have most joints."""
         found = np.flatnonzero(self.keypoints.found[index])
@@ -198,22 +315,24 @@ class PairDataset:
             found = found[body == (random.random() < 0.5)]
         return np.asarray(self.keypoints.xy[index, random.choice(found)])
 
-    def _patch_place(self, random: np.random.Generator, index: int, box: Box) -> tuple[int, int]:
+    def _patch_place(self, random: np.random.Generator, view: _View) -> tuple[int, int]:
         """Top left corner of a crop around a random joint of the batch's first sample."""
-        x, y = self._joint(random, index) - (box.x, box.y) - self.patch / 2
+        box = view.box
+        x, y = self._joint(random, view.last) - (box.x, box.y)
+        x, y = (box.width - x if view.mirrored else x) - self.patch / 2, y - self.patch / 2
         return (
             int(np.clip(y, 0, max(box.height - self.patch, 0))),
             int(np.clip(x, 0, max(box.width - self.patch, 0))),
         )
 
 
-def prefetch(dataset: PairDataset, steps: Sequence[int], histories: Sequence[int]) -> Iterator[Sample]:
-    """Samples of ``steps`` in order, made one or two ahead in a thread beside the training."""
+def prefetch(draw: Callable[[int], Sample], steps: Sequence[int]) -> Iterator[Sample]:
+    """``draw(step)`` for ``steps`` in order, made one or two ahead in a thread beside the training."""
     with ThreadPoolExecutor(1) as pool:
         ahead: deque[Future[Sample]] = deque()
         try:
-            for step, history in zip(steps, histories, strict=True):
-                ahead.append(pool.submit(dataset.sample, step, history))
+            for step in steps:
+                ahead.append(pool.submit(draw, step))
                 if len(ahead) > 2:
                     yield ahead.popleft().result()
             while ahead:

@@ -1,27 +1,38 @@
-"""Training, on one page: set up or resume, step, housekeeping, ship."""
+"""Training, on one page: for each stage set up or resume, step, housekeeping; ship after each."""
 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from everybody_dance.drawing.parts import Part
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes
-from everybody_dance.networks.vgg import find_vgg19_weights, load_vgg19
-from everybody_dance.performer.painter import Painter, mixed_precision, to_images
-from everybody_dance.performer.performer import Performer, PerformerManifest, build_painter, new_manifest, usable_device
-from everybody_dance.subject.dataset import PairDataset, Sample, prefetch
+from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
+from everybody_dance.performer.painter import Painter
+from everybody_dance.performer.performer import (
+    Performer,
+    RefinerManifest,
+    new_manifest,
+    usable_device,
+)
+from everybody_dance.subject.dataset import PairDataset, prefetch
 from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
-from everybody_dance.training.presets import Preset
-from everybody_dance.training.steps import Batch, Trainer, histories
+from everybody_dance.training.presets import Preset, Stage, stages
+from everybody_dance.training.processes import Group, own_device, together
+from everybody_dance.training.refine import RefinerTrainer
+from everybody_dance.training.steps import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +51,14 @@ class TrainingProgress:
     """Where a training stands.
 
     Attributes:
-        step, total_steps: taken and in all.
+        stage: its name, as in ``presets.Stage``.
+        step, total_steps: taken and in all, of this stage.
         losses: by name, weights included, averaged over the last steps.
         steps_per_second: since this run began.
-        seconds_left: at that speed.
+        seconds_left: of this stage, at that speed.
     """
 
+    stage: str
     step: int
     total_steps: int
     losses: dict[str, float]
@@ -53,27 +66,36 @@ class TrainingProgress:
     seconds_left: float
 
 
+Report = Callable[[TrainingProgress], None]
+
+
 def train(
     subject: Subject,
     preset: Preset,
     *,
+    refined: Sequence[Part] = ("face",),
     steps: int | None = None,
     minutes: float | None = None,
     device: str = "auto",
     seed: int = 0,
     vgg_weights: Path | None = None,
     restart: bool = False,
-    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
+    on_progress: Report = lambda progress: None,
 ) -> Performer:
-    """Train a performer, going on from the newest checkpoint in the subject's folder.
+    """Train a performer, stage after stage, going on from the newest checkpoints in the subject's folder.
 
-    ``minutes`` are turned into steps by measuring the speed once; asking for more of either continues.
+    ``minutes`` are turned into steps by measuring each stage's speed once; asking for more of either continues. Where
+    a stage trains further, the stages after it begin anew.
+
+    Started by ``torchrun`` in several processes, each trains on its own part of every batch, which is as many times
+    larger; the first process writes.
 
     Args:
         subject: prepared footage; ``training/`` and ``model/`` in its folder are written.
         preset: what to train.
-        steps: in all; or
-        minutes: of training in all, on this machine; neither: 20 minutes.
+        refined: what is refined after that.
+        steps: in all, shared out between the stages; or
+        minutes: of training in all, on this machine; neither: the preset's epochs, or 20 minutes.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         seed: of fresh weights and of the order of samples.
         vgg_weights: file of VGG-19 weights; None: the cached ones, or the Laplacian pyramid.
@@ -83,144 +105,221 @@ def train(
     Raises:
         DanceError: another training is at work on this folder (``already-training``), the checkpoints belong to
             another preset, seed or footage (``other-training``), the loss is no longer finite (``diverged``), or the
-            footage is too short (``too-short``).
+            footage is too short (``too-short``) or never shows what is to be refined (``part-not-seen``).
         KeyboardInterrupt: passed on after a checkpoint was saved.
     """
     if steps is not None and minutes is not None:
         raise UsageError("steps-and-minutes", "Give either --steps or --minutes, not both.")
-    if steps is None and minutes is None:
+    if steps is None and minutes is None and not preset.epochs:
         minutes = DEFAULT_MINUTES
     folder = subject.folder / "training"
-    chosen = usable_device(device)
-    with only_training(folder):
-        found = None if restart else checkpoint.newest(folder)
+    chosen = usable_device(own_device(device))
+    with together(chosen) as group, only_training(folder) if group.first else nullcontext():
         vgg_path = find_vgg19_weights(vgg_weights)
         vgg = None if vgg_path is None else load_vgg19(vgg_path, depth=VGG_DEPTH)
-        loss_name = "laplacian" if vgg is None else "vgg19"
         if vgg is None:
             logger.info("No VGG-19 weights at hand: a Laplacian-pyramid loss stands in for the perceptual loss.")
-
-        size = _working_size(subject.manifest.size, preset.frame_area)
-        over_plate = preset.person_window and not subject.manifest.camera_moves
-        dataset = PairDataset(
-            subject,
-            size,
-            person_window=preset.person_window,
-            crop=preset.crop,
-            batch=preset.batch,
-            patch=preset.patch,
-            seed=seed,
-        )
-        manifest = new_manifest(
-            preset=preset.name,
-            subject=subject.manifest.identity,
-            detector=subject.manifest.detector,
-            size=size,
-            fps=subject.manifest.fps,
-            window=dataset.window if preset.person_window else None,
-            statistics=dataset.statistics,
-            architecture=preset.architecture,
-            arguments=preset.arguments,
-            previous_frame=preset.previous_frame,
-            over_plate=over_plate,
-            perceptual_loss=loss_name,
-            steps=0,
-        )
-
-        def fresh() -> Trainer:
-            torch.manual_seed(seed)
-            return Trainer(preset, build_painter(manifest), vgg, chosen, seed)
-
-        trainer = fresh()
-        wanted = Position(0, 0, minutes, seed, preset.name, subject.manifest.identity, loss_name)
-        if found is not None:
-            path, position = found
-            _check_same(position, wanted, folder)
-            checkpoint.restore(path, trainer.modules, trainer.optimizers)
-            if steps is not None:
-                position = replace(position, minutes=None, total_steps=steps)
-            elif minutes is not None and (position.minutes is None or minutes > position.minutes):
-                position = replace(position, minutes=minutes, total_steps=_measured_steps(fresh(), dataset, minutes))
-        else:
-            for old in folder.glob("checkpoint-*.safetensors"):
-                old.unlink()
+        plan = stages(preset, refined)
+        if group.first and (restart or checkpoint.newest(folder, plan[0].name) is None):
+            checkpoint.remove(folder)
             (folder / "log.jsonl").unlink(missing_ok=True)
-            total = steps if steps is not None else _measured_steps(fresh(), dataset, minutes or DEFAULT_MINUTES)
-            position = replace(wanted, total_steps=total)
 
-        if position.step < position.total_steps:
-            position = _run(trainer, dataset, position, folder, on_progress)
-        performer = _performer(trainer, manifest, dataset, position)
-        performer.save(subject.folder / "model")
+        start: Painter | None = None
+        performer: Performer | None = None
+        trained = False
+        for stage in plan:
+            dataset = _dataset(subject, stage.preset, seed, group)
+            make = partial(_fresh, stage, subject, dataset, vgg, chosen, seed, start, performer)
+            wanted = Position(
+                stage=stage.name,
+                step=0,
+                total_steps=_steps(stage, dataset, steps),
+                minutes=None if minutes is None else minutes * stage.share,
+                seed=seed,
+                preset=preset.name,
+                previous_frame=preset.previous_frame,
+                subject=subject.manifest.identity,
+                perceptual_loss="laplacian" if vgg is None else "vgg19",
+            )
+            if trained and group.first:
+                checkpoint.remove(folder, stage.name)
+            trainer, position = _begin(make, wanted, folder, group)
+            trained |= position.step < position.total_steps
+            position = _run(trainer, position, folder, group, on_progress)
+
+            if isinstance(trainer, RefinerTrainer):
+                assert performer is not None
+                how = RefinerManifest(side=trainer.side, arguments=stage.preset.refiner.arguments)
+                performer = performer.refined(trainer.part, how, trainer.average.network.eval())
+            elif stage.name == "main":
+                performer = _performer(subject, dataset, preset, trainer, position)
+            else:
+                start = trainer.average.network
+            if performer is not None and group.first and (trained or stage is plan[-1]):
+                performer.save(subject.folder / "model")
+        assert performer is not None
         return performer
 
 
-def _run(
-    trainer: Trainer,
+def _dataset(subject: Subject, preset: Preset, seed: int, group: Group) -> PairDataset:
+    return PairDataset(
+        subject,
+        _working_size(subject.manifest.size, preset.frame_area),
+        person_window=preset.person_window,
+        crop=preset.crop,
+        batch=preset.batch * group.count,
+        patch=preset.patch,
+        variety=preset.variety,
+        seed=seed,
+        shard=(group.rank, group.count),
+    )
+
+
+def _fresh(
+    stage: Stage,
+    subject: Subject,
     dataset: PairDataset,
-    position: Position,
-    folder: Path,
-    on_progress: Callable[[TrainingProgress], None],
+    vgg: VGG19Features | None,
+    device: torch.device,
+    seed: int,
+    start: Painter | None,
+    performer: Performer | None,
+) -> Trainer | RefinerTrainer:
+    """A stage at its beginning: from fresh weights, over what the stages before it made."""
+    preset = stage.preset
+    torch.manual_seed(seed)
+    if stage.part is not None:
+        assert performer is not None
+        return RefinerTrainer(stage.part, preset, performer.painter, dataset, vgg, device, seed)
+    painter = Painter(
+        preset.architecture,
+        previous_frame=preset.previous_frame,
+        over_plate=_over_plate(subject, preset),
+        arguments=preset.arguments,
+    )
+    return Trainer(preset, painter, dataset, vgg, device, seed, start)
+
+
+def _begin(
+    make: Callable[[], Trainer | RefinerTrainer], wanted: Position, folder: Path, group: Group
+) -> tuple[Trainer | RefinerTrainer, Position]:
+    """A stage where it stopped, or at its beginning, with its steps counted out."""
+    trainer = make()
+    group.agree(0)  # Nobody reads before the first process has cleared away what does not count any more.
+    found = checkpoint.newest(folder, wanted.stage)
+    position = wanted
+    if found is not None:
+        path, position = found
+        _check_same(position, wanted, folder)
+        checkpoint.restore(path, trainer.modules, trainer.optimizers)
+        if wanted.minutes is None:
+            return trainer, replace(position, minutes=None, total_steps=wanted.total_steps)
+        if position.minutes is not None and wanted.minutes <= position.minutes:
+            return trainer, position
+    if wanted.minutes is not None:
+        steps = _measured_steps(make(), wanted.minutes, group)
+        position = replace(position, minutes=wanted.minutes, total_steps=steps)
+    return trainer, position
+
+
+def _run(
+    trainer: Trainer | RefinerTrainer, position: Position, folder: Path, group: Group, on_progress: Report
 ) -> Position:
-    """From ``position`` to its end; a checkpoint is saved every minute, at the end, and on Ctrl-C."""
+    """From ``position`` to its end; a checkpoint is saved every minute, at the end, and on Ctrl-C.
+
+    Of several processes only the first writes and reports.
+    """
     total = position.total_steps
     remaining = range(position.step, total)
-    rollouts = histories(trainer.preset, position.seed, total)
-    preview = dataset.sample(total, 0)
+    if not remaining:
+        return position
+    preview = trainer.sample(total, total)
     preview_every = max(total // PREVIEWS, 1)
     began = saved = time.monotonic()
     recent: list[dict[str, float]] = []
     try:
-        for step, sample in zip(remaining, prefetch(dataset, remaining, rollouts[position.step :]), strict=True):
-            values = trainer.step(sample, step, total, rollouts[step])
+        for step, sample in zip(remaining, prefetch(partial(trainer.sample, total=total), remaining), strict=True):
+            values = trainer.step(sample, step, total)
             if not np.isfinite(values["total"]):
                 raise DanceError(
                     "diverged", f"Training broke down at step {step + 1}; the last good checkpoint is kept."
                 )
             position = replace(position, step=step + 1)
+            if not group.first:
+                continue
             recent = [*recent[1 - LOG_EVERY :], values]
             now = time.monotonic()
             speed = (step + 1 - remaining.start) / (now - began)
             means = {name: float(np.mean([entry[name] for entry in recent if name in entry])) for name in values}
-            on_progress(TrainingProgress(step + 1, total, means, speed, (total - step - 1) / speed))
+            on_progress(TrainingProgress(position.stage, step + 1, total, means, speed, (total - step - 1) / speed))
             if (step + 1) % LOG_EVERY == 0:
-                _log(folder, {"step": step + 1, "steps_per_second": round(speed, 4), **means})
+                entry = {"step": step + 1, "steps_per_second": speed, **means}
+                _log(folder, position.stage, entry)
             if (step + 1) % preview_every == 0:
-                _preview(trainer, preview, folder / "previews" / f"{step + 1:07d}.jpg")
+                _preview(trainer.preview(preview), folder / "previews" / f"{position.stage}-{step + 1:07d}.jpg")
             if now - saved > CHECKPOINT_SECONDS:
                 checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
+        if group.first:
+            checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
         raise
-    checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
+    if group.first:
+        checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
     return position
 
 
-def _performer(trainer: Trainer, manifest: PerformerManifest, dataset: PairDataset, position: Position) -> Performer:
+def _performer(
+    subject: Subject, dataset: PairDataset, preset: Preset, trainer: Trainer, position: Position
+) -> Performer:
     """What is shipped: the averaged weights."""
-    painter: Painter = trainer.average.eval()
-    return Performer(manifest.model_copy(update={"steps": position.step}), painter, dataset.plate, trainer.device)
+    manifest = new_manifest(
+        preset=preset.name,
+        subject=subject.manifest.identity,
+        detector=subject.manifest.detector,
+        size=dataset.size,
+        fps=subject.manifest.fps,
+        window=dataset.window if preset.person_window else None,
+        statistics=dataset.statistics,
+        architecture=preset.architecture,
+        arguments=preset.arguments,
+        previous_frame=preset.previous_frame,
+        over_plate=_over_plate(subject, preset),
+        perceptual_loss=position.perceptual_loss,
+        steps=position.step,
+    )
+    return Performer(manifest, trainer.average.network.eval(), dataset.plate, trainer.device)
 
 
-def _measured_steps(trainer: Trainer, dataset: PairDataset, minutes: float) -> int:
+def _over_plate(subject: Subject, preset: Preset) -> bool:
+    return preset.person_window and not subject.manifest.camera_moves
+
+
+def _steps(stage: Stage, dataset: PairDataset, steps: int | None) -> int:
+    """The steps of a stage: its share of ``steps``, or the preset's epochs over the training frames."""
+    if steps is not None:
+        return max(round(steps * stage.share), 1)
+    return max(round(stage.epochs * len(dataset.usable) / dataset.batch), 1)
+
+
+def _measured_steps(trainer: Trainer | RefinerTrainer, minutes: float, group: Group) -> int:
     """How many steps fit into ``minutes``, by a fiftieth of them on a trainer that is thrown away.
 
     The steps measured are drawn evenly from a whole training: with and without the discriminator, short and long
     rollouts.
     """
-    rollouts = histories(trainer.preset, 0, MEASURED)
     warm_up = MEASURED // 5
     order = np.random.default_rng(0).permutation(MEASURED).tolist()
     began, taken = time.monotonic(), 0
-    for index, sample in enumerate(prefetch(dataset, order, [rollouts[step] for step in order])):
+    for index, sample in enumerate(prefetch(partial(trainer.sample, total=MEASURED), order)):
         if index == warm_up:
             began = time.monotonic()
-        trainer.step(sample, order[index], MEASURED, rollouts[order[index]])
+        trainer.step(sample, order[index], MEASURED)
         taken = index + 1 - warm_up
-        if taken >= FEWEST_MEASURED and time.monotonic() - began > 60 * minutes / 50:
+        enough = taken >= FEWEST_MEASURED and time.monotonic() - began > 60 * minutes / 50
+        if group.agree(enough):
             break
-    return max(round(minutes * 60 * taken / (time.monotonic() - began)), 1)
+    return group.agree(max(round(minutes * 60 * taken / (time.monotonic() - began)), 1))
 
 
 def _working_size(size: tuple[int, int], area: int | None) -> tuple[int, int]:
@@ -236,6 +335,7 @@ def _check_same(old: Position, new: Position, folder: Path) -> None:
         ("seed", old.seed, new.seed),
         ("footage", old.subject, new.subject),
         ("perceptual loss", old.perceptual_loss, new.perceptual_loss),
+        ("choice of --no-temporal", old.previous_frame, new.previous_frame),
     ):
         if before != after:
             raise DanceError(
@@ -244,17 +344,10 @@ def _check_same(old: Position, new: Position, folder: Path) -> None:
             )
 
 
-def _log(folder: Path, entry: dict[str, float]) -> None:
+def _log(folder: Path, stage: str, entry: dict[str, float]) -> None:
     with (folder / "log.jsonl").open("a") as log:
-        log.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
+        log.write(json.dumps({"stage": stage} | {name: round(value, 6) for name, value in entry.items()}) + "\n")
 
 
-@torch.no_grad()
-def _preview(trainer: Trainer, sample: Sample, path: Path) -> None:
-    """Pose, painted and true side by side, painted without a previous frame by the averaged weights."""
-    batch = Batch.of(sample, trainer.device)
-    with mixed_precision(trainer.device):
-        painted = trainer.average(batch.poses[-1], batch.plate, None)
-    sheet = np.concatenate([sample.poses[:, -1], to_images(painted.frame), sample.frames], 2)
-    sheet = sheet.reshape(-1, *sheet.shape[2:])
+def _preview(sheet: NDArray[np.uint8], path: Path) -> None:
     write_bytes(path, cv2.imencode(".jpg", sheet[..., ::-1])[1].tobytes())

@@ -1,21 +1,20 @@
-"""One training step: roll out, paint, compare, judge, update."""
+"""A training step of the generator that paints: roll out, paint, compare, judge, update."""
 
-import copy
 from dataclasses import dataclass
-from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance import losses
-from everybody_dance.networks.discriminator import MultiscaleDiscriminator
-from everybody_dance.networks.pix2pixhd import initialize
+from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.painter import Painted, Painter, mixed_precision, to_tensor
-from everybody_dance.subject.dataset import Sample
+from everybody_dance.performer.painter import Painted, Painter, mixed_precision, to_images, to_tensor
+from everybody_dance.subject.dataset import PairDataset, Sample
+from everybody_dance.training.parts import Adversary, Average, adam, place, schedule, seed_step
 from everybody_dance.training.presets import Preset
-
-Network = TypeVar("Network", bound=nn.Module)
+from everybody_dance.training.processes import average_gradients
 
 OUTSIDE_WEIGHT = 0.2
 """Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""
@@ -65,66 +64,80 @@ class Batch:
 
 
 class Trainer:
-    """The networks in training, their optimizers and the moving average that is shipped.
+    """The generator in training, its adversary, and the moving average that is shipped.
 
     Args:
         preset: what to train and how.
         painter: fresh networks.
+        dataset: what to learn from.
         vgg: for the perceptual loss; None: the Laplacian pyramid stands in.
         device: where to train.
         seed: of fresh weights and of every random draw in a step.
+        start: a trained painter whose weights the local enhancer begins with.
     """
 
     def __init__(
-        self, preset: Preset, painter: Painter, vgg: VGG19Features | None, device: torch.device, seed: int
+        self,
+        preset: Preset,
+        painter: Painter,
+        dataset: PairDataset,
+        vgg: VGG19Features | None,
+        device: torch.device,
+        seed: int,
+        start: Painter | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.preset = preset
+        self.dataset = dataset
         self.device = device
         self.seed = seed
-        self.vgg = None if vgg is None else _place(vgg, device)
-        self.painter = _place(painter, device)
-        if preset.architecture == "pix2pixhd":
-            initialize(self.painter)
-        discriminator = MultiscaleDiscriminator(12, preset.discriminator_width, scales=preset.discriminator_scales)
-        initialize(discriminator)
-        self.discriminator = _place(discriminator, device)
-        self.average = copy.deepcopy(self.painter).requires_grad_(False)
-        betas = (0.5, 0.999)
-        self.painter_optimizer = torch.optim.Adam(self.painter.parameters(), preset.learning_rate, preset.betas)
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), preset.discriminator_rate, betas
+        self.vgg = None if vgg is None else place(vgg, device)
+        if preset.architecture != "fast":
+            initialize(painter)
+        if start is not None and isinstance(painter.generator, LocalEnhancer):
+            assert isinstance(start.generator, GlobalGenerator)
+            painter.generator.start_from(start.generator)
+        self.painter = place(painter, device)
+        self.average = Average(self.painter, preset.ema_steps)
+        self.adversary = Adversary(
+            12 if preset.previous_frame else 6,
+            preset.discriminator_width,
+            preset.discriminator_scales,
+            preset.discriminator_rate,
+            device,
         )
+        self.optimizer = adam(self.painter, preset.learning_rate, preset.betas, device)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """What a checkpoint must hold, by name."""
-        return {"painter": self.painter, "average": self.average, "discriminator": self.discriminator}
+        return {"painter": self.painter, "average": self.average.network, "discriminator": self.adversary.network}
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """What a checkpoint must hold, by name."""
-        return {"painter_optimizer": self.painter_optimizer, "discriminator_optimizer": self.discriminator_optimizer}
+        return {"painter_optimizer": self.optimizer, "discriminator_optimizer": self.adversary.optimizer}
 
-    def step(self, sample: Sample, step: int, total: int, history: int) -> dict[str, float]:
+    def sample(self, step: int, total: int) -> Sample:
+        """The batch of ``step``."""
+        return self.dataset.sample(step, rollout(self.preset, self.seed, step, total))
+
+    def step(self, sample: Sample, step: int, total: int) -> dict[str, float]:
         """Train on one batch.
 
         Args:
-            sample: made for ``history`` frames of rollout.
+            sample: of this step.
             step: counts from 0; with the seed it decides every random draw.
             total: steps in all, for the schedules.
-            history: steps of rollout before the frame that is trained.
 
         Returns:
             The losses by name, as they enter the sum (weights included).
         """
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        seed_step(self.seed, step)
         preset = self.preset
-        factor = _schedule(step, total, preset.decay_to)
-        self.painter_optimizer.param_groups[0]["lr"] = factor * preset.learning_rate
-        self.discriminator_optimizer.param_groups[0]["lr"] = factor * preset.discriminator_rate
+        factor = schedule(step, total, preset.decay_to)
+        self.optimizer.param_groups[0]["lr"] = factor * preset.learning_rate
         batch = Batch.of(sample, self.device)
-        judged = step >= preset.adversarial_from * total
 
         with mixed_precision(self.device):
             if preset.through_both_frames:
@@ -135,59 +148,36 @@ class Trainer:
                 for name, value in self._compare(first, batch.before, batch).items():
                     terms[name] = terms[name] + value
             else:
-                previous = self._previous(batch, history)
+                previous = previous_frame(self.painter, preset, batch, rollout(preset, self.seed, step, total))
                 before = batch.before if previous is None else previous
                 painted = self.painter(batch.poses[-1], batch.plate, previous)
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None and painted.mask_logits is not None:
                 guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
                 terms |= self._compare_layers(painted.colours, painted.mask, painted.mask_logits, batch, guidance)
-            if judged:
-                truth = self._pair(batch, batch.before, batch.frames)
-                fake = self._pair(batch, before, painted.frame)
-                # The discriminator's turn comes first, on frames that carry no gradient.
-                verdict = losses.least_squares_discriminator(
-                    self.discriminator(truth), self.discriminator(fake.detach())
-                )
         reported: dict[str, float] = {}
-        if judged:
-            self.discriminator_optimizer.zero_grad(set_to_none=True)
-            verdict.backward()  # type: ignore[no-untyped-call]
-            self.discriminator_optimizer.step()
-            reported["discriminator"] = verdict.item()
-            self.discriminator.requires_grad_(False)
-            with mixed_precision(self.device):
-                with torch.no_grad():
-                    real_outputs = self.discriminator(truth)
-                fake_outputs = self.discriminator(fake)
-                terms["adversarial"] = preset.adversarial * losses.least_squares_generator(fake_outputs)
-                terms["feature matching"] = preset.feature_matching * losses.feature_matching(
-                    real_outputs, fake_outputs
-                )
-            self.discriminator.requires_grad_(True)
+        if step >= preset.adversarial_from * total:
+            real = self._judged(batch, batch.before, batch.frames)
+            fake = self._judged(batch, before, painted.frame)
+            # The discriminator's turn comes first, on frames that carry no gradient.
+            reported["discriminator"] = self.adversary.learn(real, fake, factor)
+            terms |= self.adversary.judge(real, fake, preset.adversarial, preset.feature_matching)
         loss = torch.stack(list(terms.values())).sum()
-        self.painter_optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.painter.parameters())
         nn.utils.clip_grad_norm_(self.painter.parameters(), LARGEST_GRADIENT)
-        self.painter_optimizer.step()
-        self._update_average(step)
+        self.optimizer.step()
+        self.average.update(self.painter, step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
 
     @torch.no_grad()
-    def _previous(self, batch: Batch, history: int) -> Tensor | None:
-        """The frame before, as the generator will meet it: its own, rolled out from a spoilt true frame or nothing."""
-        preset = self.preset
-        if not preset.previous_frame:
-            return None
-        previous: Tensor | None = None
-        if torch.rand(()).item() >= preset.drop_previous:
-            previous = _spoilt(batch.start, 0.2 * torch.rand(()).item())
-            if torch.rand(()).item() < 0.2:
-                # Somebody else's moment: what is seen before may be wrong, and the pose must win.
-                previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
-        for pose in batch.poses[-1 - history : -1] if history else ():
-            previous = self.painter(pose, batch.plate, previous).frame
-        return previous
+    def preview(self, sample: Sample) -> NDArray[np.uint8]:
+        """(H, W, 3): pose, painted and true, painted without a previous frame by the averaged weights."""
+        batch = Batch.of(sample, self.device)
+        with mixed_precision(self.device):
+            painted = self.average.network(batch.poses[-1], batch.plate, None)
+        return strips(sample.poses[:, -1], to_images(painted.frame), sample.frames)
 
     def _compare(self, painted: Painted, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses against the true frame, weighted."""
@@ -222,10 +212,15 @@ class Trainer:
             "mask": MASK * ((mask * (1 - batch.reach)).mean() + guidance * led),
         }
 
-    def _pair(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
-        """(N, 12, h, w): what the discriminator sees, two poses and two frames of the first of the batch."""
-        both = torch.cat([batch.poses[-2], batch.poses[-1], before, frame], 1)[: self.preset.judged]
-        return self._crop(both, batch.patch)
+    def _judged(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:
+        """(N, 12 or 6, h, w): what the discriminator sees, two poses and two frames, of the first of the batch.
+
+        Without temporal smoothing it is one pose and one frame.
+        """
+        seen = [batch.poses[-2], batch.poses[-1], before, frame]
+        if not self.preset.previous_frame:
+            seen = [batch.poses[-1], frame]
+        return self._crop(torch.cat(seen, 1)[: self.preset.judged], batch.patch)
 
     def _crop(self, images: Tensor, place: tuple[int, int]) -> Tensor:
         side = self.preset.patch
@@ -233,29 +228,34 @@ class Trainer:
             return images
         return images[..., place[0] : place[0] + side, place[1] : place[1] + side]
 
-    @torch.no_grad()
-    def _update_average(self, step: int) -> None:
-        """Exponential moving average of the weights; short at first, so that early previews show something."""
-        keep = min(1 - 1 / self.preset.ema_steps, (step + 1) / (step + 10)) if self.preset.ema_steps else 0.0
-        averaged: list[Tensor] = list(self.average.parameters())
-        current: list[Tensor] = list(self.painter.parameters())
-        torch._foreach_lerp_(averaged, current, 1 - keep)
+
+@torch.no_grad()
+def previous_frame(painter: Painter, preset: Preset, batch: Batch, history: int) -> Tensor | None:
+    """The frame before, as the generator will meet it: its own, rolled out from a spoilt true frame or nothing."""
+    if not preset.previous_frame:
+        return None
+    previous: Tensor | None = None
+    if torch.rand(()).item() >= preset.drop_previous:
+        previous = _spoilt(batch.start, 0.2 * torch.rand(()).item())
+        if torch.rand(()).item() < 0.2:
+            # Somebody else's moment: what is seen before may be wrong, and the pose must win.
+            previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
+    for pose in batch.poses[-1 - history : -1] if history else ():
+        previous = painter(pose, batch.plate, previous).frame
+    return previous
 
 
-def histories(preset: Preset, seed: int, total: int) -> list[int]:
-    """Frames of rollout for each step: none in the first tenth, then 0 to ``preset.unroll`` at random."""
-    if not preset.previous_frame or preset.through_both_frames:
-        return [0] * total
-    draws = torch.randint(0, preset.unroll + 1, (total,), generator=torch.Generator().manual_seed(seed))
-    draws[: total // 10] = 0
-    return [int(draw) for draw in draws]
+def strips(*columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (B, H, W, 3) side by side, one sample below the other."""
+    sheet = np.concatenate(columns, 2)
+    return np.asarray(sheet.reshape(-1, *sheet.shape[2:]), np.uint8)
 
 
-def _schedule(step: int, total: int, decay_to: float) -> float:
-    """Factor of the learning rate: full for the first half, then linear down to ``decay_to``; a short warm-up."""
-    warm_up = min(1.0, (step + 1) / min(100, total / 10 + 1))
-    remaining = min(1.0, 2 * (1 - step / total))
-    return warm_up * (decay_to + (1 - decay_to) * remaining)
+def rollout(preset: Preset, seed: int, step: int, total: int) -> int:
+    """Frames of rollout before the frame that is trained: none in the first tenth, then 0 to ``preset.unroll``."""
+    if not preset.previous_frame or preset.through_both_frames or step < total // 10:
+        return 0
+    return int(np.random.default_rng([seed, step, 1]).integers(0, preset.unroll + 1))
 
 
 def _spoilt(frames: Tensor, deviation: float) -> Tensor:
@@ -264,7 +264,3 @@ def _spoilt(frames: Tensor, deviation: float) -> Tensor:
     coarse = torch.randn(*frames.shape[:2], -(-height // 8), -(-width // 8), device=frames.device)
     noise = nn.functional.interpolate(coarse, scale_factor=8, mode="nearest")[..., :height, :width]
     return (frames + deviation * noise).clamp(-1, 1)
-
-
-def _place(network: Network, device: torch.device) -> Network:
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -59,7 +59,7 @@ class Synthesizer:
                 previous = None
                 yield self.performer.plate.copy()
                 continue
-            frame = self.performer.step(self.keypoints.xy[index], self.keypoints.confidence[index], box, previous)
-            # What the consumer draws on its frame must not reach the next one.
-            previous = frame.copy()
-            yield frame
+            pose = self.keypoints.xy[index], self.keypoints.confidence[index]
+            previous = self.performer.step(*pose, box, previous)
+            # The generator sees its own picture again, not the refined one, nor what the consumer draws on it.
+            yield self.performer.refine(previous, *pose)

@@ -1,0 +1,76 @@
+"""Several processes that train together, as ``torchrun`` starts them; one alone is the usual case."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of one training, seen from one of them.
+
+    Attributes:
+        rank: this process, from 0. The first alone writes and speaks.
+        count: how many there are.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def agree(self, value: int) -> int:
+        """The first process's ``value``, in all of them."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor(value)
+        if distributed.get_backend() == "nccl":
+            shared = shared.cuda()
+        distributed.broadcast(shared, 0)
+        return int(shared.item())
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[Group]:
+    """Join the processes that ``torchrun`` started beside this one, until the block ends.
+
+    Args:
+        device: where this process trains; it decides how they talk: NCCL on GPUs, Gloo elsewhere.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Group()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Group(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def own_device(name: str) -> str:
+    """``auto`` and ``cuda`` mean, to each of several processes of a machine, a GPU of its own."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return name
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """The mean over all processes of the gradients, in place; nothing where one trains alone."""
+    if not distributed.is_initialized():
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    means = torch.split(flat, [gradient.numel() for gradient in gradients])
+    for gradient, mean in zip(gradients, means, strict=True):
+        gradient.copy_(mean.view_as(gradient))

@@ -1,0 +1,132 @@
+"""A training step of a refiner: the paper's face GAN (section 3.4), with the main generator frozen."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from everybody_dance import losses
+from everybody_dance.drawing.parts import Part
+from everybody_dance.networks.face import Refiner
+from everybody_dance.networks.pix2pixhd import initialize
+from everybody_dance.networks.vgg import VGG19Features
+from everybody_dance.performer.painter import Painter, mixed_precision, to_images
+from everybody_dance.subject.dataset import PairDataset, Sample
+from everybody_dance.training.parts import Adversary, Average, adam, place, schedule, seed_step
+from everybody_dance.training.presets import Preset
+from everybody_dance.training.processes import average_gradients
+from everybody_dance.training.steps import LARGEST_GRADIENT, Batch, previous_frame, strips
+
+
+class RefinerTrainer:
+    """A refiner in training, its adversary (one 70 x 70 patch discriminator), and the average that is shipped.
+
+    Args:
+        part: what is refined.
+        preset: whose refiner.
+        painter: trained; it is not changed.
+        dataset: what to learn from.
+        vgg: for the perceptual loss; None: the Laplacian pyramid stands in.
+        device: where to train.
+        seed: of fresh weights and of every random draw in a step.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        preset: Preset,
+        painter: Painter,
+        dataset: PairDataset,
+        vgg: VGG19Features | None,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.part = part
+        self.preset = preset
+        self.painter = place(painter, device).requires_grad_(False)
+        self.dataset = dataset
+        self.device = device
+        self.seed = seed
+        self.vgg = None if vgg is None else place(vgg, device)
+        self.side = dataset.part_side(part)
+        how = preset.refiner
+        refiner = Refiner(**how.arguments)
+        initialize(refiner)
+        refiner.start()
+        self.refiner = place(refiner, device)
+        self.average = Average(self.refiner, how.ema_steps)
+        self.adversary = Adversary(6, how.discriminator_width, 1, preset.discriminator_rate, device)
+        self.optimizer = adam(self.refiner, how.learning_rate, how.betas, device)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint must hold, by name."""
+        return {"refiner": self.refiner, "average": self.average.network, "discriminator": self.adversary.network}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """What a checkpoint must hold, by name."""
+        return {"refiner_optimizer": self.optimizer, "discriminator_optimizer": self.adversary.optimizer}
+
+    def sample(self, step: int, total: int) -> Sample:
+        """The batch of ``step``: pictures around the part, after one frame of rollout."""
+        return self.dataset.sample(step, 1, self.part)
+
+    def step(self, sample: Sample, step: int, total: int) -> dict[str, float]:
+        """Train on one batch; as ``steps.Trainer.step``."""
+        seed_step(self.seed, step)
+        how = self.preset.refiner
+        factor = schedule(step, total, self.preset.decay_to)
+        self.optimizer.param_groups[0]["lr"] = factor * how.learning_rate
+        pose, picture, truth = self._crops(sample)
+
+        terms: dict[str, Tensor] = {}
+        with mixed_precision(self.device):
+            refined = self.refiner(pose, picture)
+            if how.reconstruction:
+                terms["reconstruction"] = how.reconstruction * (refined - truth).abs().mean()
+            if self.vgg is None:
+                terms["pyramid"] = how.pyramid * losses.laplacian(refined, truth)
+            else:
+                features = self.vgg(torch.cat([refined, truth]))
+                painted_features, true_features = zip(*(layer.chunk(2) for layer in features), strict=True)
+                terms["perceptual"] = how.perceptual * losses.perceptual(painted_features, true_features)
+        real, fake = torch.cat([pose, truth], 1), torch.cat([pose, refined], 1)
+        reported = {"discriminator": self.adversary.learn(real, fake, factor)}
+        terms |= self.adversary.judge(real, fake, how.adversarial, how.feature_matching)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.refiner.parameters())
+        nn.utils.clip_grad_norm_(self.refiner.parameters(), LARGEST_GRADIENT)
+        self.optimizer.step()
+        self.average.update(self.refiner, step)
+        return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+
+    @torch.no_grad()
+    def preview(self, sample: Sample) -> NDArray[np.uint8]:
+        """(H, W, 3): pose, as painted, refined and true, side by side."""
+        seed_step(self.seed, 0)
+        pose, picture, truth = self._crops(sample)
+        with mixed_precision(self.device):
+            refined = self.average.network(pose, picture)
+        return strips(*(to_images(images) for images in (pose, picture, refined, truth)))
+
+    @torch.no_grad()
+    def _crops(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        """Pose image, main generator's picture and truth of the part: (B, 3, side, side) in [-1, 1] each."""
+        batch = Batch.of(sample, self.device)
+        with mixed_precision(self.device):
+            previous = previous_frame(self.painter, self.preset, batch, 1)
+            painted = self.painter(batch.poses[-1], batch.plate, previous).frame
+
+        def cut(images: Tensor) -> Tensor:
+            return torch.stack(
+                [
+                    image[:, y : y + self.side, x : x + self.side]
+                    for image, (x, y) in zip(images, sample.corners.tolist(), strict=True)
+                ]
+            ).contiguous(memory_format=torch.channels_last)
+
+        return cut(batch.poses[-1]), cut(painted), cut(batch.frames)

@@ -1,0 +1,249 @@
+"""Face GAN and hands: crops that stay in the frame, residuals without seams, stages that build on each other."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from everybody_dance.drawing.parts import crop_side, part_crops
+from everybody_dance.errors import DanceError
+from everybody_dance.keypoints import LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.networks.face import Refiner, fade
+from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer
+from everybody_dance.performer.performer import Performer, RefinerManifest
+from everybody_dance.subject.dataset import PairDataset, Variety
+from everybody_dance.subject.subject import Subject
+from everybody_dance.training import checkpoint
+from everybody_dance.training.loop import train
+from everybody_dance.training.presets import PRESETS, frame_by_frame, stages
+from everybody_dance.transfer.synthesizer import Synthesizer
+from figures import FPS, clip, standing
+from subjects import SIZE, make_subject
+
+DEBUG = PRESETS["debug"]
+TINY = {
+    "discriminator_width": 4,
+    "discriminator_scales": 2,
+    "refiner": dataclasses.replace(DEBUG.refiner, batch=1, share=5),
+}
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    return make_subject(tmp_path / "subject")
+
+
+class TestCrops:
+    @given(
+        x=st.floats(-50, 250),
+        y=st.floats(-50, 150),
+        side=st.integers(2, 6).map(lambda steps: 16 * steps),
+        part=st.sampled_from(["face", "hands"]),
+    )
+    def test_a_crop_is_a_square_inside_the_frame(self, x: float, y: float, side: int, part: Any) -> None:
+        for box in part_crops(standing(x, y, 80), np.ones(137, np.float32), part, side, (200, 100)):
+            assert box.width == box.height == side
+            assert 0 <= box.x <= 200 - side
+            assert 0 <= box.y <= 100 - side
+
+    def test_it_lies_around_its_part(self) -> None:
+        xy, confidence = np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+        xy[Joint.NOSE], xy[Joint.LEFT_EAR] = (100, 40), (110, 50)
+        xy[LEFT_HAND], xy[RIGHT_HAND] = (150, 80), (50, 80)
+        confidence[[Joint.NOSE, Joint.LEFT_EAR]] = confidence[LEFT_HAND] = 1
+        (face,) = part_crops(xy, confidence, "face", 32, (200, 100))
+        assert (face.x, face.y) == (105 - 16, 45 - 16)
+        (hand,) = part_crops(xy, confidence, "hands", 32, (200, 100))
+        assert (hand.x, hand.y) == (150 - 16, 80 - 16)
+
+    def test_a_face_that_looks_away_has_none(self) -> None:
+        xy, confidence = np.zeros((137, 2), np.float32), np.ones(137, np.float32)
+        confidence[Joint.NOSE] = 0
+        assert part_crops(xy, confidence, "face", 32, (200, 100)) == []
+
+    def test_sides(self) -> None:
+        tall = clip([standing(250, 480, 400)], size=(500, 500), fps=FPS)
+        assert crop_side(tall, "face") == 112  # a quarter of 400 / 0.866, in steps of 16
+        assert crop_side(tall, "hands") == 80
+        assert crop_side(Keypoints.empty(3, (500, 500), FPS), "face") == 32
+        assert crop_side(dataclasses.replace(tall, size=(500, 40)), "face") == 32
+
+
+class TestRefiner:
+    def test_untrained_it_changes_nothing(self) -> None:
+        pose, picture = torch.rand(2, 2, 3, 32, 32) * 2 - 1
+        assert torch.equal(Refiner(8, 2, 1)(pose, picture), picture)
+
+    def test_the_papers_size(self) -> None:
+        with torch.device("meta"):
+            assert sum(p.numel() for p in Refiner().parameters()) == 26_724_291
+
+    def test_the_residual_fades_towards_the_edges(self) -> None:
+        weight = fade(64, 64, torch.device("cpu"))
+        assert weight[32, 32] == 1
+        assert weight[0].max() < 0.02
+        assert weight[:, 0].max() < 0.02
+        assert torch.equal(weight, weight.T)
+        assert (weight[32, :9].diff() >= 0).all()
+
+
+class TestLocalEnhancer:
+    def test_has_the_published_number_of_parameters(self) -> None:
+        with torch.device("meta"):
+            assert sum(p.numel() for p in LocalEnhancer(6).parameters()) == 182_715_939
+
+    def test_takes_over_a_global_generator(self) -> None:
+        torch.manual_seed(0)
+        coarse = GlobalGenerator(6, width=8, downsamplings=2, blocks=1)
+        local = LocalEnhancer(6, width=4, blocks=1, global_downsamplings=2, global_blocks=1)
+        local.start_from(coarse)
+        half = torch.rand(1, 6, 32, 48)
+        assert torch.equal(local.coarse(half), coarse.layers[:-2](half))
+        assert local(torch.rand(1, 6, 64, 96)).shape == (1, 3, 64, 96)
+
+    def test_refuses_sides_it_cannot_halve(self) -> None:
+        with pytest.raises(ValueError, match="multiples of 8"):
+            LocalEnhancer(6, width=4, blocks=1, global_downsamplings=2, global_blocks=1)(torch.zeros(1, 6, 60, 64))
+
+
+class TestStages:
+    def test_shares(self) -> None:
+        assert [stage.name for stage in stages(PRESETS["fast"], ["face", "hands"])] == ["main", "face", "hands"]
+        paper = stages(PRESETS["paper-1024"], ["face"])
+        assert [(stage.name, stage.epochs) for stage in paper] == [("global", 5), ("main", 30), ("face", 5)]
+        assert sum(stage.share for stage in paper) == pytest.approx(1)
+        assert paper[0].preset.architecture == "pix2pixhd"
+
+    def test_frame_by_frame_holds_for_every_stage(self) -> None:
+        for stage in stages(frame_by_frame(PRESETS["paper-1024"]), []):
+            assert not stage.preset.previous_frame
+            assert not stage.preset.through_both_frames
+
+
+class TestSamples:
+    @pytest.mark.parametrize("crop", [0, 64])
+    def test_the_part_lies_whole_where_the_sample_says(self, subject: Subject, crop: int) -> None:
+        data = PairDataset(
+            subject,
+            SIZE,
+            person_window=True,
+            crop=crop,
+            batch=3,
+            patch=0,
+            seed=0,
+            variety=Variety(mirrored=0.5, longest_gap=3),
+        )
+        side = data.part_side("face")
+        for step in range(10):
+            sample = data.sample(step, 1, "face")
+            for pose, (x, y) in zip(sample.poses[:, -1], sample.corners, strict=True):
+                assert 0 <= x <= pose.shape[1] - side
+                assert 0 <= y <= pose.shape[0] - side
+                # The head is in it: its lines are drawn there.
+                inside = pose[y : y + side, x : x + side].max(-1) > 0
+                assert inside[side // 4 : -side // 4, side // 4 : -side // 4].any()
+
+    def test_a_part_that_is_never_seen(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        subject.keypoints.confidence[:, LEFT_HAND] = 0
+        subject.keypoints.confidence[:, RIGHT_HAND] = 0
+        with pytest.raises(DanceError) as caught:
+            train(subject, DEBUG, steps=3, refined=["hands"])
+        assert caught.value.code == "part-not-seen"
+
+
+class TestTraining:
+    def test_the_generator_is_frozen_and_all_of_the_refiner_learns(self, subject: Subject) -> None:
+        alone = train(subject, DEBUG, steps=17, refined=[])
+        both = train(subject, DEBUG, steps=20, refined=["face"])
+        assert both.manifest.steps == alone.manifest.steps == 17
+        for name, value in alone.painter.state_dict().items():
+            assert torch.equal(value, both.painter.state_dict()[name]), name
+        moved = both.refiners["face"].state_dict()
+        fresh = (
+            train(make_subject(subject.folder / "f"), DEBUG, steps=1, refined=["face"]).refiners["face"].state_dict()
+        )
+        assert [name for name in moved if torch.equal(moved[name], fresh[name])] == []
+
+    def test_resumed_in_the_face_stage_equals_uninterrupted(self, tmp_path: Path) -> None:
+        expected = train(make_subject(tmp_path / "whole"), DEBUG, steps=40)
+        parts = make_subject(tmp_path / "parts")
+
+        def stop(progress: Any) -> None:
+            if progress.stage == "face" and progress.step == 4:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(parts, DEBUG, steps=40, on_progress=stop)
+        resumed = train(parts, DEBUG, steps=40)
+        for name, value in expected.refiners["face"].state_dict().items():
+            assert torch.equal(value, resumed.refiners["face"].state_dict()[name]), name
+
+    def test_a_stage_begins_anew_where_the_one_before_trained_on(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=20)
+        seen: list[tuple[str, int]] = []
+        train(subject, DEBUG, steps=40, on_progress=lambda at: seen.append((at.stage, at.step)))
+        assert seen[0] == ("main", 18)
+        assert ("face", 1) in seen
+
+    def test_coarse_to_fine(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+        arguments = {"width": 8, "downsamplings": 2, "blocks": 1}
+        small = dataclasses.replace(PRESETS["paper-512"], arguments=arguments, frame_area=64 * 64, **TINY)
+        monkeypatch.setitem(PRESETS, "paper-512", small)
+        large = dataclasses.replace(
+            PRESETS["paper-1024"],
+            arguments={"width": 4, "blocks": 1, "global_downsamplings": 2, "global_blocks": 1},
+            frame_area=128 * 128,
+            **TINY,
+        )
+        performer = train(subject, large, steps=8)
+        assert performer.manifest.architecture == "pix2pixhd-local"
+        assert performer.manifest.size == SIZE
+        folder = subject.folder / "training"
+        assert [checkpoint.newest(folder, name)[1].step for name in ("global", "main", "face")] == [1, 6, 1]  # type: ignore[index]
+
+
+class TestPerformer:
+    def test_only_the_crops_change(self, subject: Subject) -> None:
+        performer = train(subject, DEBUG, steps=1, refined=[])
+        refiner = Refiner(4, 2, 1).eval()
+        torch.manual_seed(0)
+        torch.nn.init.normal_(refiner.generator.layers[-1].weight, 0, 0.5)
+        refined = performer.refined("face", RefinerManifest(side=32, arguments={}), refiner)
+        pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
+        before = subject.frame(0)
+        after = refined.refine(before, *pose)
+        (box,) = part_crops(*pose, "face", 32, SIZE)
+        changed = (before != after).any(-1)
+        assert changed[box.y : box.y + 32, box.x : box.x + 32].mean() > 0.5
+        changed[box.y : box.y + 32, box.x : box.x + 32] = False
+        assert not changed.any()
+
+    def test_saved_loaded_and_taken_back(self, subject: Subject) -> None:
+        trained = train(subject, DEBUG, steps=12, refined=["face", "hands"])
+        loaded = Performer.load(subject.folder, "cpu")
+        frames = [list(Synthesizer(performer, subject.keypoints[:3])) for performer in (trained, loaded)]
+        assert all(np.array_equal(one, other) for one, other in zip(*frames, strict=True))
+        train(subject, DEBUG, steps=12, refined=[])
+        assert not Performer.load(subject.folder, "cpu").refiners
+        assert not (subject.folder / "model" / "face.safetensors").exists()
+
+    def test_a_flipped_bit_in_a_refiner_is_seen(self, subject: Subject) -> None:
+        train(subject, DEBUG, steps=2)
+        path = subject.folder / "model" / "face.safetensors"
+        data = bytearray(path.read_bytes())
+        data[-9] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(DanceError) as caught:
+            Performer.load(subject.folder)
+        assert caught.value.code == "bad-model"
