@@ -23,11 +23,17 @@ from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
+from everybody_dance.evaluation.boxes import body_boxes
+from everybody_dance.evaluation.limits import at_speed, shaken
+from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.evaluation.normalization import normalization_error
 from everybody_dance.evaluation.steadiness import held_pose_similarity, memory_of_first_frame, repeated_passes
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
+from everybody_dance.pose.detector import detect_video
+from everybody_dance.pose.filtering import SMOOTHINGS, clean
 from everybody_dance.pose.mediapipe import MediaPipeDetector
+from everybody_dance.retarget.normalize import normalize
 from everybody_dance.subject.subject import Subject
 from everybody_dance.transfer.synthesizer import Synthesizer
 from everybody_dance.transfer.transfer import transfer_video
@@ -83,6 +89,44 @@ def steadiness(subject: Folder, passes: int = 6, device: str = "auto") -> None:
     scores = repeated_passes(performer, clip, lambda index: prepared.frame(first + index), passes)
     print(f"{length} frames danced {passes} times, SSIM of each pass: {', '.join(f'{score:.4f}' for score in scores)}")
     print(f"last pass against the second: {scores[-1] - scores[1]:+.4f} (allowed: 0.005 either way)")
+
+
+@app.command()
+def limits(subject: Folder, seconds: float = 5.0, device: str = "auto") -> None:
+    """The demo's dance with errors put in, and faster and slower, against the truth: SSIM in the body box.
+
+    SUBJECT is the one that `dance demo` made.
+    """
+    prepared, performer = Subject.open(subject), Performer.load(subject, device)
+    size = prepared.manifest.size
+    found, true_keypoints_found = (detect_video(clip).keypoints for clip in (CLIPS.source, CLIPS.truth))
+    count = min(round(seconds * found.fps), len(found), len(true_keypoints_found))
+    with VideoReader(CLIPS.truth, size=size) as reader:
+        truth = list(islice(reader, count))
+    boxes = body_boxes(true_keypoints_found.scaled_to(size)[:count])
+
+    def score(dance: Keypoints, smoothing: str, frames: np.ndarray, of: np.ndarray) -> float:
+        placed = normalize(clean(dance, smoothing=smoothing), prepared.manifest.statistics, size).keypoints
+        wanted = dict(zip(frames.tolist(), of.tolist(), strict=True))
+        scores = [
+            ssim(picture, truth[wanted[index]], [boxes[wanted[index]]])[0]
+            for index, picture in enumerate(Synthesizer(performer, placed))
+            if index in wanted
+        ]
+        return float(np.nanmean(scores))
+
+    def row(name: str, dance: Keypoints, frames: np.ndarray, of: np.ndarray) -> None:
+        columns = [f"{score(dance, smoothing, frames, of):.3f}" for smoothing in SMOOTHINGS]
+        print(f"| {name} | {' | '.join(columns)} |", flush=True)
+
+    print(f"| | {' | '.join(SMOOTHINGS)} |\n|---{'|---' * len(SMOOTHINGS)}|")
+    every = np.arange(count)
+    for deviation in (0.0, 0.005, 0.01, 0.02, 0.04):
+        row(f"noise of {deviation:.1%} of body height", shaken(found[:count], deviation), every, every)
+    for missing in (0.05, 0.1, 0.2, 0.4):
+        row(f"{missing:.0%} of joints missed", shaken(found[:count], missing=missing), every, every)
+    for factor in (0.25, 0.5, 2.0, 4.0):
+        row(f"{factor:g} times as fast", *at_speed(found[:count], factor))
 
 
 @app.command()

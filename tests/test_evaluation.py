@@ -14,6 +14,7 @@ from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.baselines import MISSING, NearestNeighbor, pose_distances, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
+from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.metrics import BEST_PSNR, compare_all, compare_frames, psnr, spread, ssim, summary
 from everybody_dance.evaluation.normalization import placement_error
 from everybody_dance.evaluation.self_reenactment import evaluate_held_out, held_out_frames
@@ -226,3 +227,27 @@ class TestSteadiness:
         drifting: Any = Echo(1.0, drift=2.0)
         scores = repeated_passes(drifting, dance, lambda index: picture(dance, index), passes=3)
         assert scores[0] > scores[1] > scores[2]
+
+
+class TestLimits:
+    def test_noise_is_a_share_of_the_body_height(self) -> None:
+        dance = swaying(200)
+        noisy = shaken(dance, deviation=0.02)
+        height = float(np.median(body_height(dance.xy, dance.confidence)))
+        assert (noisy.xy - dance.xy).std() == pytest.approx(0.02 * height, rel=0.05)
+        assert np.array_equal(noisy.confidence, dance.confidence)
+        assert np.array_equal(shaken(dance).xy, dance.xy)
+
+    def test_joints_are_lost(self) -> None:
+        dance = swaying(200)
+        assert shaken(dance, missing=0.3).found.mean() == pytest.approx(0.7, abs=0.02)
+
+    def test_faster_skips_and_slower_fills(self) -> None:
+        dance = swaying(9)
+        double, frames, of = at_speed(dance, 2)
+        assert np.array_equal(double.xy, dance.xy[::2])
+        assert (frames.tolist(), of.tolist()) == ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])
+        half, frames, of = at_speed(dance, 0.5)
+        assert len(half) == 17
+        assert np.allclose(half.xy[3], (dance.xy[1] + dance.xy[2]) / 2)
+        assert (frames.tolist(), of.tolist()) == (list(range(0, 17, 2)), list(range(9)))

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from everybody_dance.networks.fast import FastGenerator
-from everybody_dance.performer.painter import Painter, to_images, to_tensor
+from everybody_dance.performer.engine import to_images, to_tensor
+from everybody_dance.performer.painter import Painter
 
 
 @pytest.mark.parametrize("previous_frame", [True, False])

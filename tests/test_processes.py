@@ -19,6 +19,7 @@ ONE_STEP = """
 import dataclasses, os, sys
 from pathlib import Path
 import safetensors.torch, torch
+from everybody_dance.performer.engine import Engine, using
 from everybody_dance.performer.painter import Painter
 from everybody_dance.subject.dataset import PairDataset
 from everybody_dance.subject.subject import Subject
@@ -42,7 +43,7 @@ with together(torch.device("cpu")) as group:
     arguments = preset.arguments
     painter = Painter("pix2pixhd", previous_frame=True, over_plate=False, arguments=arguments)
     trainer = Trainer(preset, painter, data, None, torch.device("cpu"), 0)
-    with torch.autocast("cpu", enabled=False):
+    with using(Engine(mixed_precision=False)):
         trainer.step(trainer.sample(3, 10), 3, 10)
     if group.first:
         networks = {"generator": trainer.painter, "discriminator": trainer.adversary.network}
@@ -69,7 +70,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     make_subject(tmp_path / "subject")
     script = tmp_path / "one_step.py"
     # bfloat16 rounds a batch of two otherwise than two of one; in float32 nothing does.
-    script.write_text(ONE_STEP.replace("torch.set_num_threads(1)", "torch.set_num_threads(1)\n" + NO_MIXING))
+    script.write_text(ONE_STEP)
     gradients = []
     for processes in (1, 2):
         out = tmp_path / f"{processes}.safetensors"
@@ -84,13 +85,6 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
         one, other = (torch.cat([found[name].flatten() for name in names]) for found in (alone, shared))
         assert one.norm() > 0
         assert (one - other).abs().max() < 1e-5 * one.norm()
-
-
-NO_MIXING = """
-import contextlib
-from everybody_dance.training import parts, steps
-parts.mixed_precision = steps.mixed_precision = lambda device: contextlib.nullcontext()
-"""
 
 
 def test_only_the_first_writes_and_speaks(tmp_path: Path) -> None:

@@ -174,7 +174,10 @@ class TestTraining:
         train(subject, DEBUG, steps=20)
         lines = [json.loads(line) for line in (subject.folder / "training" / "log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == [10, 20]
-        assert {"total", "reconstruction", "pyramid", "adversarial", "discriminator"} <= set(lines[1])
+        assert {line["stage"] for line in lines} == {"main"}
+        assert {"total", "steps per second", "reconstruction", "pyramid", "adversarial", "discriminator"} <= set(
+            lines[1]
+        )
         assert len(list((subject.folder / "training" / "previews").iterdir())) == 10
         assert len(list((subject.folder / "training").glob("main-*"))) == 1
 
@@ -188,6 +191,21 @@ class TestTraining:
             if not torch.equal(value, fresh.painter.state_dict()[name])
         ]
         assert len(changed) == len(trained.painter.state_dict())
+
+    def test_tensorboard_where_it_is_installed(self, subject: Subject) -> None:
+        pytest.importorskip("tensorboard")
+        train(subject, DEBUG, steps=10)
+        (written,) = (subject.folder / "training" / "tensorboard" / "main").iterdir()
+        content = written.read_bytes()
+        assert b"reconstruction" in content
+        assert b"preview" in content
+
+    def test_previews_show_footage_that_was_kept_back(self, subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+        read: set[int] = set()
+        true_frame = subject.frame
+        monkeypatch.setattr(subject, "frame", lambda index: (read.add(index), true_frame(index))[1])
+        train(subject, DEBUG, steps=1)
+        assert read & set(subject.holdout_frames.tolist())
 
 
 class TestCheckpoints:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance import __version__
+from everybody_dance.commands.benchmark import benchmark
 from everybody_dance.commands.console import FAILED, INTERRUPTED, INTERRUPTED_MESSAGE, WRONG_USAGE, print_report
 from everybody_dance.commands.demo import demo
 from everybody_dance.commands.doctor import doctor
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(benchmark)
 
 
 def _show_version(asked: bool) -> None:
@@ -80,7 +82,7 @@ def _usage_message(error: Exception, given: Sequence[str]) -> str:
 
 
 def _command_in(given: Sequence[str]) -> str:
-    names = {command.__name__ for command in COMMANDS}
+    names = {*(command.__name__ for command in COMMANDS), "benchmark"}
     return next((word for word in given if word in names), "")
 
 

@@ -1,12 +1,9 @@
 """From networks to pictures: one way to ask any generator for a frame."""
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance.networks.fast import FastGenerator
@@ -79,27 +76,6 @@ class Painter(nn.Module):
             pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
         frame = self.generator(pose).float()
         return Painted(frame, frame)
-
-
-def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], in the memory layout the networks are fastest with."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device, non_blocking=True)
-    return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-def to_images(tensor: Tensor) -> NDArray[np.uint8]:
-    """float (B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3)."""
-    pixels = ((tensor.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 for the heavy layers where the processor computes in it natively; float32 elsewhere."""
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
 
 
 def choose_device(name: str) -> torch.device:

@@ -25,15 +25,8 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.networks.face import Refiner
-from everybody_dance.performer.painter import (
-    Architecture,
-    Painted,
-    Painter,
-    choose_device,
-    mixed_precision,
-    to_images,
-    to_tensor,
-)
+from everybody_dance.performer.engine import mixed_precision, place, to_images, to_tensor
+from everybody_dance.performer.painter import Architecture, Painted, Painter, choose_device
 from everybody_dance.retarget.statistics import PoseStatistics
 
 FORMAT_VERSION = 2
@@ -208,7 +201,7 @@ class Performer:
             refiners = {part: Refiner(**how.arguments) for part, how in manifest.refiners.items()}
             for name, network in _networks(painter, refiners).items():
                 network.load_state_dict(safetensors.torch.load(weights[name]), strict=True)
-                network.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+                place(network, chosen).eval()
             plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
             return cls(manifest, painter, plate, chosen, refiners)
         except (SafetensorError, RuntimeError, TypeError, ValueError) as error:

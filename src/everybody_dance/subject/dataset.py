@@ -103,6 +103,7 @@ class PairDataset:
         batch: samples in a batch, of all processes together.
         patch: side of the discriminator's crop.
         variety: what is changed about samples.
+        held_out: draw from the frames that were held out, where there are any, instead of those for training.
         seed: of everything that is drawn.
         shard: (i, n): of each batch only the i-th of n equal parts is made; the others are other processes'.
 
@@ -121,6 +122,7 @@ class PairDataset:
         patch: int,
         seed: int,
         variety: Variety = AS_FILMED,
+        held_out: bool = False,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
         self.subject = subject
@@ -145,7 +147,9 @@ class PairDataset:
         else:
             self.boxes = [whole_frame(size)] * len(self.keypoints)
         self.crop = crop
-        self.history = _run_lengths(subject)
+        self.history = _run_lengths(subject, subject.holdout_frames if held_out else subject.training_frames)
+        if held_out and self.history.max(initial=-1) < 1:
+            self.history = _run_lengths(subject, subject.training_frames)
         self.usable = np.flatnonzero(self.history >= 1)
         if not len(self.usable):
             raise DanceError("too-short", "There are no two training frames in a row that show a person. Film more.")
@@ -342,10 +346,10 @@ def prefetch(draw: Callable[[int], Sample], steps: Sequence[int]) -> Iterator[Sa
                 future.cancel()
 
 
-def _run_lengths(subject: Subject) -> NDArray[np.int64]:
-    """For each frame, how many training frames with a person stand before it without a break; -1 where unusable."""
+def _run_lengths(subject: Subject, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each frame, how many of ``frames`` with a person stand before it without a break; -1 where unusable."""
     usable = np.zeros(len(subject.keypoints), bool)
-    usable[subject.training_frames] = True
+    usable[frames] = True
     usable &= subject.keypoints.person_seen
     starts = {clip.first for clip in subject.manifest.clips} | set(subject.manifest.cuts)
     lengths = np.full(len(usable), -1, np.int64)

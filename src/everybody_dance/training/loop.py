@@ -1,6 +1,5 @@
 """Training, on one page: for each stage set up or resume, step, housekeeping; ship after each."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -9,14 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from everybody_dance.drawing.parts import Part
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.files import write_bytes
 from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import (
@@ -25,10 +21,11 @@ from everybody_dance.performer.performer import (
     new_manifest,
     usable_device,
 )
-from everybody_dance.subject.dataset import PairDataset, prefetch
+from everybody_dance.subject.dataset import AS_FILMED, PairDataset, prefetch
 from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
+from everybody_dance.training.log import TrainingLog
 from everybody_dance.training.presets import Preset, Stage, stages
 from everybody_dance.training.processes import Group, own_device, together
 from everybody_dance.training.refine import RefinerTrainer
@@ -39,6 +36,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_MINUTES = 20.0
 LOG_EVERY = 10
 PREVIEWS = 8
+"""Pictures of a stage, and frames in each:"""
+PREVIEWED = 4
 CHECKPOINT_SECONDS = 60.0
 VGG_DEPTH = 4
 MEASURED = 60
@@ -145,7 +144,8 @@ def train(
                 checkpoint.remove(folder, stage.name)
             trainer, position = _begin(make, wanted, folder, group)
             trained |= position.step < position.total_steps
-            position = _run(trainer, position, folder, group, on_progress)
+            previewed = _dataset(subject, stage.preset, seed, Group(), held_out=True)
+            position = _run(trainer, previewed, position, folder, group, on_progress)
 
             if isinstance(trainer, RefinerTrainer):
                 assert performer is not None
@@ -161,15 +161,16 @@ def train(
         return performer
 
 
-def _dataset(subject: Subject, preset: Preset, seed: int, group: Group) -> PairDataset:
+def _dataset(subject: Subject, preset: Preset, seed: int, group: Group, held_out: bool = False) -> PairDataset:
     return PairDataset(
         subject,
-        _working_size(subject.manifest.size, preset.frame_area),
+        working_size(subject.manifest.size, preset.frame_area),
         person_window=preset.person_window,
-        crop=preset.crop,
-        batch=preset.batch * group.count,
+        crop=0 if held_out else preset.crop,
+        batch=PREVIEWED if held_out else preset.batch * group.count,
         patch=preset.patch,
-        variety=preset.variety,
+        variety=AS_FILMED if held_out else preset.variety,
+        held_out=held_out,
         seed=seed,
         shard=(group.rank, group.count),
     )
@@ -223,18 +224,27 @@ def _begin(
 
 
 def _run(
-    trainer: Trainer | RefinerTrainer, position: Position, folder: Path, group: Group, on_progress: Report
+    trainer: Trainer | RefinerTrainer,
+    previewed: PairDataset,
+    position: Position,
+    folder: Path,
+    group: Group,
+    on_progress: Report,
 ) -> Position:
     """From ``position`` to its end; a checkpoint is saved every minute, at the end, and on Ctrl-C.
 
     Of several processes only the first writes and reports.
+
+    Args:
+        previewed: footage that is not trained on, if there is any.
     """
     total = position.total_steps
     remaining = range(position.step, total)
     if not remaining:
         return position
-    preview = trainer.sample(total, total)
+    preview = trainer.preview_sample(previewed)
     preview_every = max(total // PREVIEWS, 1)
+    log = TrainingLog(folder, position.stage, position.step) if group.first else None
     began = saved = time.monotonic()
     recent: list[dict[str, float]] = []
     try:
@@ -245,7 +255,7 @@ def _run(
                     "diverged", f"Training broke down at step {step + 1}; the last good checkpoint is kept."
                 )
             position = replace(position, step=step + 1)
-            if not group.first:
+            if log is None:
                 continue
             recent = [*recent[1 - LOG_EVERY :], values]
             now = time.monotonic()
@@ -253,10 +263,9 @@ def _run(
             means = {name: float(np.mean([entry[name] for entry in recent if name in entry])) for name in values}
             on_progress(TrainingProgress(position.stage, step + 1, total, means, speed, (total - step - 1) / speed))
             if (step + 1) % LOG_EVERY == 0:
-                entry = {"step": step + 1, "steps_per_second": speed, **means}
-                _log(folder, position.stage, entry)
+                log.losses(step + 1, {"steps per second": speed, **means})
             if (step + 1) % preview_every == 0:
-                _preview(trainer.preview(preview), folder / "previews" / f"{position.stage}-{step + 1:07d}.jpg")
+                log.preview(step + 1, trainer.preview(preview))
             if now - saved > CHECKPOINT_SECONDS:
                 checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
                 saved = time.monotonic()
@@ -264,6 +273,9 @@ def _run(
         if group.first:
             checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
         raise
+    finally:
+        if log is not None:
+            log.close()
     if group.first:
         checkpoint.save(folder, position, trainer.modules, trainer.optimizers)
     return position
@@ -322,7 +334,7 @@ def _measured_steps(trainer: Trainer | RefinerTrainer, minutes: float, group: Gr
     return group.agree(max(round(minutes * 60 * taken / (time.monotonic() - began)), 1))
 
 
-def _working_size(size: tuple[int, int], area: int | None) -> tuple[int, int]:
+def working_size(size: tuple[int, int], area: int | None) -> tuple[int, int]:
     """Even sides of about ``area`` pixels in the same proportion; the size itself where it is no larger."""
     factor = 1.0 if area is None else min(1.0, (area / (size[0] * size[1])) ** 0.5)
     width, height = (max(2 * round(side * factor / 2), 2) for side in size)
@@ -342,12 +354,3 @@ def _check_same(old: Position, new: Position, folder: Path) -> None:
                 "other-training",
                 f"{folder} holds a training with another {name}. Use the same to go on, or --restart.",
             )
-
-
-def _log(folder: Path, stage: str, entry: dict[str, float]) -> None:
-    with (folder / "log.jsonl").open("a") as log:
-        log.write(json.dumps({"stage": stage} | {name: round(value, 6) for name, value in entry.items()}) + "\n")
-
-
-def _preview(sheet: NDArray[np.uint8], path: Path) -> None:
-    write_bytes(path, cv2.imencode(".jpg", sheet[..., ::-1])[1].tobytes())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from everybody_dance import losses
 from everybody_dance.networks.discriminator import MultiscaleDiscriminator
 from everybody_dance.networks.pix2pixhd import initialize
-from everybody_dance.performer.painter import mixed_precision
+from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.training.processes import average_gradients
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,7 +34,7 @@ class Adversary:
         self.device = device
         self.rate = rate
         self.network = place(discriminator, device)
-        self.optimizer = adam(self.network, rate, BETAS, device)
+        self.optimizer = adam(self.network, rate, BETAS)
 
     def learn(self, real: Tensor, painted: Tensor, factor: float) -> float:
         """Its own turn: one step at ``factor`` of its learning rate. Returns its loss."""
@@ -68,25 +68,27 @@ class Average(Generic[Network]):
 
     Args:
         network: whose weights.
-        steps: it averages over about this many last steps; 0: the weights as they are.
+        steps: it averages over about this many last steps; 0: the network itself is shipped.
     """
 
     def __init__(self, network: Network, steps: int) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.network = copy.deepcopy(network).requires_grad_(False) if steps else network
         self.steps = steps
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint must hold of it: nothing where it is the network itself."""
+        return {"average": self.network} if self.steps else {}
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """After ``step``, counted from 0; short at first, so that early previews show something."""
-        keep = min(1 - 1 / self.steps, (step + 1) / (step + 10)) if self.steps else 0.0
+        if not self.steps:
+            return
+        keep = min(1 - 1 / self.steps, (step + 1) / (step + 10))
         averaged: list[Tensor] = list(self.network.parameters())
         current: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(averaged, current, 1 - keep)
-
-
-def adam(network: nn.Module, rate: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
-    """Adam in its fastest form on ``device``."""
-    return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
 
 
 def schedule(step: int, total: int, decay_to: float) -> float:
@@ -99,8 +101,3 @@ def schedule(step: int, total: int, decay_to: float) -> float:
 def seed_step(seed: int, step: int) -> None:
     """Let every random draw of a step depend on the seed and the step alone, so that resuming needs no state."""
     torch.manual_seed(seed * 1_000_003 + step)
-
-
-def place(network: Network, device: torch.device) -> Network:
-    """``network`` on ``device``, in the memory layout in which convolutions are fastest."""
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

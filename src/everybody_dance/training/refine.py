@@ -7,12 +7,14 @@ from torch import Tensor, nn
 
 from everybody_dance import losses
 from everybody_dance.drawing.parts import Part
+from everybody_dance.errors import DanceError
 from everybody_dance.networks.face import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.painter import Painter, mixed_precision, to_images
+from everybody_dance.performer.engine import adam, mixed_precision, place, to_images
+from everybody_dance.performer.painter import Painter
 from everybody_dance.subject.dataset import PairDataset, Sample
-from everybody_dance.training.parts import Adversary, Average, adam, place, schedule, seed_step
+from everybody_dance.training.parts import Adversary, Average, schedule, seed_step
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.processes import average_gradients
 from everybody_dance.training.steps import LARGEST_GRADIENT, Batch, previous_frame, strips
@@ -57,12 +59,12 @@ class RefinerTrainer:
         self.refiner = place(refiner, device)
         self.average = Average(self.refiner, how.ema_steps)
         self.adversary = Adversary(6, how.discriminator_width, 1, preset.discriminator_rate, device)
-        self.optimizer = adam(self.refiner, how.learning_rate, how.betas, device)
+        self.optimizer = adam(self.refiner, how.learning_rate, how.betas)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """What a checkpoint must hold, by name."""
-        return {"refiner": self.refiner, "average": self.average.network, "discriminator": self.adversary.network}
+        return {"refiner": self.refiner, "discriminator": self.adversary.network} | self.average.modules
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -104,6 +106,13 @@ class RefinerTrainer:
         self.average.update(self.refiner, step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
 
+    def preview_sample(self, dataset: PairDataset) -> Sample:
+        """What is painted for a preview, always the same; footage that does not show the part is no use for it."""
+        try:
+            return dataset.sample(0, 1, self.part)
+        except DanceError:
+            return self.dataset.sample(0, 1, self.part)
+
     @torch.no_grad()
     def preview(self, sample: Sample) -> NDArray[np.uint8]:
         """(H, W, 3): pose, as painted, refined and true, side by side."""
@@ -127,6 +136,6 @@ class RefinerTrainer:
                     image[:, y : y + self.side, x : x + self.side]
                     for image, (x, y) in zip(images, sample.corners.tolist(), strict=True)
                 ]
-            ).contiguous(memory_format=torch.channels_last)
+            )
 
         return cut(batch.poses[-1]), cut(painted), cut(batch.frames)

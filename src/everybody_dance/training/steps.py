@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from everybody_dance import losses
 from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.painter import Painted, Painter, mixed_precision, to_images, to_tensor
+from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
+from everybody_dance.performer.painter import Painted, Painter
 from everybody_dance.subject.dataset import PairDataset, Sample
-from everybody_dance.training.parts import Adversary, Average, adam, place, schedule, seed_step
+from everybody_dance.training.parts import Adversary, Average, schedule, seed_step
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.processes import average_gradients
 
@@ -106,12 +107,12 @@ class Trainer:
             preset.discriminator_rate,
             device,
         )
-        self.optimizer = adam(self.painter, preset.learning_rate, preset.betas, device)
+        self.optimizer = adam(self.painter, preset.learning_rate, preset.betas)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """What a checkpoint must hold, by name."""
-        return {"painter": self.painter, "average": self.average.network, "discriminator": self.adversary.network}
+        return {"painter": self.painter, "discriminator": self.adversary.network} | self.average.modules
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -170,6 +171,10 @@ class Trainer:
         self.optimizer.step()
         self.average.update(self.painter, step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+
+    def preview_sample(self, dataset: PairDataset) -> Sample:
+        """What is painted for a preview, always the same."""
+        return dataset.sample(0, 0)
 
     @torch.no_grad()
     def preview(self, sample: Sample) -> NDArray[np.uint8]:
