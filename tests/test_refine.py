@@ -29,7 +29,7 @@ DEBUG = PRESETS["debug"]
 TINY = {
     "discriminator_width": 4,
     "discriminator_scales": 2,
-    "refiner": dataclasses.replace(DEBUG.refiner, batch=1, share=5),
+    "refiner": dataclasses.replace(DEBUG.refiner, share=5),
 }
 
 

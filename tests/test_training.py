@@ -11,10 +11,11 @@ import torch
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.performer.performer import Performer
-from everybody_dance.subject.dataset import AS_FILMED, PairDataset, Variety
+from everybody_dance.subject.dataset import AS_FILMED, PairDataset, Sample, Variety
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint, loop
 from everybody_dance.training.presets import PRESETS, Preset
+from everybody_dance.training.steps import Trainer
 from subjects import SIZE, make_subject, picture
 
 DEBUG = PRESETS["debug"]
@@ -191,6 +192,27 @@ class TestTraining:
             if not torch.equal(value, fresh.painter.state_dict()[name])
         ]
         assert len(changed) == len(trained.painter.state_dict())
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_a_gpu_that_is_too_small_gets_half_a_batch_once(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch, times: int
+    ) -> None:
+        sizes: list[int] = []
+        step = Trainer.step
+
+        def too_much(self: Trainer, sample: Sample, *rest: int) -> dict[str, float]:
+            sizes.append(len(sample.frames))
+            if len(sizes) <= times:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return step(self, sample, *rest)
+
+        monkeypatch.setattr(Trainer, "step", too_much)
+        if times == 2:
+            with pytest.raises(torch.OutOfMemoryError):
+                train(subject, DEBUG, steps=2)
+        else:
+            train(subject, DEBUG, steps=2)
+            assert sizes == [4, 2, 2]
 
     def test_tensorboard_where_it_is_installed(self, subject: Subject) -> None:
         pytest.importorskip("tensorboard")

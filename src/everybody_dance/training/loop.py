@@ -26,7 +26,7 @@ from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
 from everybody_dance.training.log import TrainingLog
-from everybody_dance.training.presets import Preset, Stage, stages
+from everybody_dance.training.presets import Preset, Stage, smaller, stages
 from everybody_dance.training.processes import Group, own_device, together
 from everybody_dance.training.refine import RefinerTrainer
 from everybody_dance.training.steps import Trainer
@@ -123,42 +123,94 @@ def train(
             checkpoint.remove(folder)
             (folder / "log.jsonl").unlink(missing_ok=True)
 
-        start: Painter | None = None
-        performer: Performer | None = None
+        course = _Course(subject, preset, vgg, chosen, seed, minutes, steps, group, on_progress)
         trained = False
         for stage in plan:
-            dataset = _dataset(subject, stage.preset, seed, group)
-            make = partial(_fresh, stage, subject, dataset, vgg, chosen, seed, start, performer)
-            wanted = Position(
-                stage=stage.name,
-                step=0,
-                total_steps=_steps(stage, dataset, steps),
-                minutes=None if minutes is None else minutes * stage.share,
-                seed=seed,
-                preset=preset.name,
-                previous_frame=preset.previous_frame,
-                subject=subject.manifest.identity,
-                perceptual_loss="laplacian" if vgg is None else "vgg19",
-            )
             if trained and group.first:
                 checkpoint.remove(folder, stage.name)
-            trainer, position = _begin(make, wanted, folder, group)
-            trained |= position.step < position.total_steps
-            previewed = _dataset(subject, stage.preset, seed, Group(), held_out=True)
-            position = _run(trainer, previewed, position, folder, group, on_progress)
+            try:
+                trained |= course.run(stage)
+            except torch.OutOfMemoryError:
+                less = smaller(stage.preset)
+                if less is None or group.count > 1:
+                    raise
+                torch.cuda.empty_cache()
+                logger.warning(
+                    "The memory does not suffice for a batch of %d; half of it is tried.", stage.preset.batch
+                )
+                trained |= course.run(replace(stage, preset=less))
+            if course.performer is not None and group.first and (trained or stage is plan[-1]):
+                course.performer.save(subject.folder / "model")
+        assert course.performer is not None
+        return course.performer
 
-            if isinstance(trainer, RefinerTrainer):
-                assert performer is not None
-                how = RefinerManifest(side=trainer.side, arguments=stage.preset.refiner.arguments)
-                performer = performer.refined(trainer.part, how, trainer.average.network.eval())
-            elif stage.name == "main":
-                performer = _performer(subject, dataset, preset, trainer, position)
-            else:
-                start = trainer.average.network
-            if performer is not None and group.first and (trained or stage is plan[-1]):
-                performer.save(subject.folder / "model")
-        assert performer is not None
-        return performer
+
+@dataclass
+class _Course:
+    """A training on its way through the stages, and what they made so far.
+
+    Attributes:
+        start: the generator that the next stage begins with.
+        performer: what can be shipped.
+    """
+
+    subject: Subject
+    preset: Preset
+    vgg: VGG19Features | None
+    device: torch.device
+    seed: int
+    minutes: float | None
+    steps: int | None
+    group: Group
+    on_progress: Report
+    start: Painter | None = None
+    performer: Performer | None = None
+
+    def run(self, stage: Stage) -> bool:
+        """Begin or go on, to the stage's end. Returns whether there was anything left to train."""
+        subject, folder = self.subject, self.subject.folder / "training"
+        dataset = _dataset(subject, stage.preset, self.seed, self.group)
+        wanted = Position(
+            stage=stage.name,
+            step=0,
+            total_steps=_steps(stage, dataset, self.steps),
+            minutes=None if self.minutes is None else self.minutes * stage.share,
+            seed=self.seed,
+            preset=self.preset.name,
+            previous_frame=self.preset.previous_frame,
+            subject=subject.manifest.identity,
+            perceptual_loss="laplacian" if self.vgg is None else "vgg19",
+        )
+        trainer, position = _begin(partial(self._fresh, stage, dataset), wanted, folder, self.group)
+        left = position.step < position.total_steps
+        previewed = _dataset(subject, stage.preset, self.seed, Group(), held_out=True)
+        position = _run(trainer, previewed, position, folder, self.group, self.on_progress)
+
+        if isinstance(trainer, RefinerTrainer):
+            assert self.performer is not None
+            how = RefinerManifest(side=trainer.side, arguments=stage.preset.refiner.arguments)
+            self.performer = self.performer.refined(trainer.part, how, trainer.average.network.eval())
+        elif stage.name == "main":
+            self.performer = _performer(subject, dataset, stage.preset, trainer, position)
+        else:
+            self.start = trainer.average.network
+        return left
+
+    def _fresh(self, stage: Stage, dataset: PairDataset) -> Trainer | RefinerTrainer:
+        """A stage at its beginning: from fresh weights, over what the stages before it made."""
+        preset = stage.preset
+        torch.manual_seed(self.seed)
+        if stage.part is not None:
+            assert self.performer is not None
+            painter = self.performer.painter
+            return RefinerTrainer(stage.part, preset, painter, dataset, self.vgg, self.device, self.seed)
+        painter = Painter(
+            preset.architecture,
+            previous_frame=preset.previous_frame,
+            over_plate=_over_plate(self.subject, preset),
+            arguments=preset.arguments,
+        )
+        return Trainer(preset, painter, dataset, self.vgg, self.device, self.seed, self.start)
 
 
 def _dataset(subject: Subject, preset: Preset, seed: int, group: Group, held_out: bool = False) -> PairDataset:
@@ -174,31 +226,6 @@ def _dataset(subject: Subject, preset: Preset, seed: int, group: Group, held_out
         seed=seed,
         shard=(group.rank, group.count),
     )
-
-
-def _fresh(
-    stage: Stage,
-    subject: Subject,
-    dataset: PairDataset,
-    vgg: VGG19Features | None,
-    device: torch.device,
-    seed: int,
-    start: Painter | None,
-    performer: Performer | None,
-) -> Trainer | RefinerTrainer:
-    """A stage at its beginning: from fresh weights, over what the stages before it made."""
-    preset = stage.preset
-    torch.manual_seed(seed)
-    if stage.part is not None:
-        assert performer is not None
-        return RefinerTrainer(stage.part, preset, performer.painter, dataset, vgg, device, seed)
-    painter = Painter(
-        preset.architecture,
-        previous_frame=preset.previous_frame,
-        over_plate=_over_plate(subject, preset),
-        arguments=preset.arguments,
-    )
-    return Trainer(preset, painter, dataset, vgg, device, seed, start)
 
 
 def _begin(

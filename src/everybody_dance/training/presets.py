@@ -17,14 +17,13 @@ class RefinerPreset:
     Attributes:
         arguments: the refiner's own.
         share: of the training, measured as the preset's own ``share``.
-        batch, learning_rate, betas, ema_steps: as the preset's.
+        learning_rate, betas, ema_steps: as the preset's.
         discriminator_width: of the patch discriminator, which sees the pose image and the crop.
         reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses.
     """
 
     arguments: dict[str, int] = field(default_factory=lambda: {"width": 64, "downsamplings": 3, "blocks": 5})
     share: float = 5
-    batch: int = 1
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     ema_steps: int = 0
@@ -40,7 +39,6 @@ PAPERS_REFINER = RefinerPreset()
 SLIM_REFINER = RefinerPreset(
     arguments={"width": 24, "downsamplings": 2, "blocks": 3},
     share=15,
-    batch=4,
     learning_rate=5e-4,
     betas=(0.9, 0.99),
     ema_steps=100,
@@ -174,6 +172,11 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
+
+
+def smaller(preset: Preset) -> Preset | None:
+    """``preset`` with half of the batch, for a GPU whose memory did not suffice; None where there is no half."""
+    return replace(preset, batch=preset.batch // 2) if preset.batch > 1 else None
 
 
 def frame_by_frame(preset: Preset) -> Preset:
