@@ -15,7 +15,16 @@ from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.baselines import MISSING, NearestNeighbor, pose_distances, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
 from everybody_dance.evaluation.limits import at_speed, shaken
-from everybody_dance.evaluation.metrics import BEST_PSNR, compare_all, compare_frames, psnr, spread, ssim, summary
+from everybody_dance.evaluation.metrics import (
+    BEST_PSNR,
+    compare_all,
+    compare_frames,
+    flicker,
+    psnr,
+    spread,
+    ssim,
+    summary,
+)
 from everybody_dance.evaluation.normalization import placement_error
 from everybody_dance.evaluation.self_reenactment import evaluate_held_out, held_out_frames
 from everybody_dance.evaluation.steadiness import (
@@ -251,3 +260,24 @@ class TestLimits:
         assert len(half) == 17
         assert np.allclose(half.xy[3], (dance.xy[1] + dance.xy[2]) / 2)
         assert (frames.tolist(), of.tolist()) == (list(range(0, 17, 2)), list(range(9)))
+
+
+class TestFlicker:
+    def test_what_moves_as_the_truth_does_has_none(self) -> None:
+        truth = [wall(), np.roll(wall(), 3, axis=1)]
+        darker = [(frame * 0.5).astype(np.uint8) for frame in truth]
+        whole = [whole_frame(SIZE), None]
+        same = flicker(truth[1], truth[0], truth[1], truth[0], whole)
+        assert same[0] == 0
+        assert np.isnan(same[1])
+        still = flicker(truth[0], truth[0], truth[1], truth[0], whole)[0]
+        change = np.abs(truth[1].astype(float) - truth[0]).mean()
+        assert still == pytest.approx(change, rel=1e-5)
+        assert flicker(darker[1], darker[0], truth[1], truth[0], whole)[0] == pytest.approx(change / 2, rel=0.1)
+
+    def test_none_at_the_beginning_and_at_cuts(self) -> None:
+        keypoints = swaying(4)
+        frames = [picture(keypoints, index) for index in range(4)]
+        scores = compare_all({"result": frames}, frames, keypoints, cuts=[2])["result"]["body"]["flicker"]
+        assert np.isfinite(scores).tolist() == [False, True, False, True]
+        assert scores[1] == scores[3] == 0

@@ -83,7 +83,7 @@ class TestSamples:
     def test_in_a_mirror_everything_is_flipped_but_the_figure_is_drawn_anew(self, subject: Subject) -> None:
         mirrored = dataset(subject, variety=Variety(mirrored=1)).sample(3, 1)
         plain = dataset(subject, variety=Variety(mirrored=1e-9)).sample(3, 1)
-        for name in ("start", "before", "frames", "plate"):
+        for name in ("start", "before", "frames", "plate", "shown"):
             assert np.array_equal(getattr(mirrored, name), getattr(plain, name)[:, :, ::-1]), name
         for name in ("region", "reach"):
             assert np.array_equal(getattr(mirrored, name), getattr(plain, name)[..., ::-1]), name
@@ -101,6 +101,15 @@ class TestSamples:
         for step, sample in enumerate(samples):
             gap = (sample.frames - sample.before)[:, 0, 0, 0]
             assert np.array_equal((sample.frames - sample.start)[:, 0, 0, 0], gap * (step % 3 + 1))
+
+    def test_the_generator_is_shown_the_plate_of_another_place(self, subject: Subject) -> None:
+        options = {"person_window": True, "crop": 64, "batch": 2, "patch": 0, "seed": 0}
+        here = PairDataset(subject, SIZE, **options).sample(5, 0)
+        away = PairDataset(subject, SIZE, **options, variety=Variety(elsewhere=1)).sample(5, 0)
+        assert np.array_equal(here.shown, here.plate)
+        assert not np.array_equal(away.shown, away.plate)
+        windows = np.lib.stride_tricks.sliding_window_view(subject.plate, (64, 64, 3)).reshape(-1, 64, 64, 3)
+        assert all((windows == shown).all((1, 2, 3)).any() for shown in away.shown)
 
     def test_joints_are_missed_in_all_poses_of_a_sample(self, subject: Subject) -> None:
         some = [dataset(subject, variety=Variety(missing=share)).sample(4, 2) for share in (1e-9, 1)]

@@ -15,13 +15,14 @@ from everybody_dance.commands.benchmark import benchmark
 from everybody_dance.commands.console import FAILED, INTERRUPTED, INTERRUPTED_MESSAGE, WRONG_USAGE, print_report
 from everybody_dance.commands.demo import demo
 from everybody_dance.commands.doctor import doctor
+from everybody_dance.commands.evaluate import evaluate
 from everybody_dance.commands.prepare import prepare
 from everybody_dance.commands.run import run
 from everybody_dance.commands.train import train
 from everybody_dance.commands.transfer import transfer
 
 # In the order of the user's journey.
-COMMANDS = (demo, prepare, train, transfer, run, doctor)
+COMMANDS = (demo, prepare, train, transfer, run, evaluate, doctor)
 
 # Typer exports this one of its usage errors; the others share its base class.
 USAGE_ERROR: type = typer.BadParameter.__bases__[0]

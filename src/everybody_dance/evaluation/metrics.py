@@ -95,6 +95,25 @@ def _cut(image: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     return image[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
+def flicker(
+    result: Frame, before: Frame, truth: Frame, truth_before: Frame, boxes: Sequence[Box | None]
+) -> list[float]:
+    """How far a result changes otherwise than the truth from one frame to the next, of 255, averaged over each box.
+
+    The mean of |(result - before) - (truth - truth_before)|: 0 for whatever moves as the truth does, however it looks.
+
+    Args:
+        result, truth: uint8 (H, W, 3).
+        before, truth_before: the frame before each.
+        boxes: inside the frame.
+    """
+    change, true_change = (
+        now.astype(np.float32) - earlier for now, earlier in ((result, before), (truth, truth_before))
+    )
+    error = np.abs(change - true_change)
+    return [float("nan") if box is None else float(_cut(error, box).mean(dtype=float)) for box in boxes]
+
+
 METRICS: dict[str, Metric] = {"ssim": ssim, "psnr": psnr}
 """What is always measured. Metrics that need weights are added by whoever has them."""
 
@@ -105,14 +124,16 @@ def compare_all(
     keypoints: Keypoints,
     metrics: Mapping[str, Metric] = METRICS,
     on_progress: Progress = ignore_progress,
+    cuts: Sequence[int] = (),
 ) -> dict[str, Scores]:
-    """Measure several results against one truth, in one pass over all of them.
+    """Measure several results against one truth, in one pass over all of them: ``metrics``, and ``flicker``.
 
     Args:
         results: frames by the result's name, uint8 (H, W, 3), one for each frame of ``keypoints``.
         truth: the true frames, alike.
         keypoints: of the true frames; they give the boxes, which are the same for every result.
         metrics: by name.
+        cuts: frames that do not follow the one before; they have no flicker.
 
     Returns:
         Scores by the result's name.
@@ -122,9 +143,13 @@ def compare_all(
     """
     boxes = {region: find(keypoints) for region, find in REGIONS.items()}
     scores: dict[str, Scores] = {
-        name: {region: {metric: np.full(len(keypoints), np.nan) for metric in metrics} for region in REGIONS}
+        name: {
+            region: {metric: np.full(len(keypoints), np.nan) for metric in (*metrics, "flicker")} for region in REGIONS
+        }
         for name in results
     }
+    before: dict[str, Frame] = {}
+    truth_before: Frame | None = None
     shape = (keypoints.size[1], keypoints.size[0], 3)
     frames = zip(range(len(keypoints)), truth, *results.values(), strict=True)
     for index, true_frame, *candidates in frames:
@@ -132,9 +157,14 @@ def compare_all(
         for name, candidate in zip(results, candidates, strict=True):
             if candidate.shape != shape or true_frame.shape != shape:
                 raise ValueError(f"{name}: frames of {candidate.shape} and {true_frame.shape}, expected {shape}")
-            for metric, measure in metrics.items():
-                for region, value in zip(REGIONS, measure(candidate, true_frame, here), strict=True):
+            values = {metric: measure(candidate, true_frame, here) for metric, measure in metrics.items()}
+            if truth_before is not None and index not in cuts:
+                values["flicker"] = flicker(candidate, before[name], true_frame, truth_before, here)
+            for metric, found in values.items():
+                for region, value in zip(REGIONS, found, strict=True):
                     scores[name][region][metric][index] = value
+            before[name] = candidate
+        truth_before = true_frame
         on_progress(index + 1, len(keypoints))
     return scores
 

@@ -70,6 +70,7 @@ def held_out_scores(
         keypoints,
         metrics,
         on_progress,
+        cuts,
     )
 
 

@@ -82,13 +82,16 @@ class FastGenerator(nn.Module):
             elif not name.endswith(("second", "head")):
                 nn.init.kaiming_normal_(layer.weight, a=SLOPE)
 
-    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """
         Args:
             pose: (B, 3, H, W) in [-1, 1].
             plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1], or None at the start of a video, after a cut, and for a generator
                 that takes no previous frame.
+            shown: another plate to look at; ``plate`` is then only what the previous frame is compared with.
 
         Returns:
             The person's colours (B, 3, H, W), meant for [-1, 1] but not bounded, so that no colour can get stuck at
@@ -97,7 +100,7 @@ class FastGenerator(nn.Module):
         height, width = pose.shape[-2:]
         if height % self.stride or width % self.stride:
             raise ValueError(f"sides must be multiples of {self.stride}, not {width} x {height}")
-        x = self.stem(torch.cat([self.fold(pose), self.fold(plate)], 1))
+        x = self.stem(torch.cat([self.fold(pose), self.fold(plate if shown is None else shown)], 1))
         skips = []
         for level, (down, encode) in enumerate(zip(self.down, self.encode, strict=True)):
             skips.append(x)

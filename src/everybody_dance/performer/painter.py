@@ -57,11 +57,12 @@ class Painter(nn.Module):
         else:
             self.generator = LocalEnhancer(6 if previous_frame else 3, **arguments)
 
-    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None) -> Painted:
+    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None) -> Painted:
         """
         Args:
             pose, plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1]: the composited frame before, or None where there is none.
+            shown: the plate that ``fast`` looks at, where that is not ``plate``, which it is laid over.
         """
         if not self.previous_frame:
             previous = None
@@ -69,7 +70,7 @@ class Painter(nn.Module):
             if not self.over_plate:
                 frame, _ = self.generator(pose, torch.zeros_like(plate), previous)
                 return Painted(frame.clamp(-1, 1), frame)
-            colours, logits = self.generator(pose, plate, previous)
+            colours, logits = self.generator(pose, plate, previous, shown)
             mask = logits.sigmoid()
             return Painted((plate + mask * (colours - plate)).clamp(-1, 1), colours, mask, logits)
         if self.previous_frame:

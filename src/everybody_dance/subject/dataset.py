@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -38,11 +38,14 @@ class Variety:
         longest_gap: frames between two frames of a sample, at most; a video may be slower or faster than the footage.
             0 stands for a pose that is held.
         missing: share of samples in which a face, a hand or a joint of the body is missing, as detectors miss them.
+        elsewhere: share of samples for which the generator is shown the plate of another place. It would read from the
+            plate's light where in the frame it paints, and paint no head where the footage had none.
     """
 
     mirrored: float = 0.0
     longest_gap: int = 1
     missing: float = 0.0
+    elsewhere: float = 0.0
 
 
 AS_FILMED = Variety()
@@ -57,6 +60,7 @@ class _View:
     gap: int
     mirrored: bool
     missing: NDArray[np.bool_]
+    shown: Box
     corner: tuple[int, int]
 
     def frame(self, back: int) -> int:
@@ -74,6 +78,7 @@ class Sample:
         before: uint8 (B, h, w, 3), the true frame before t.
         frames: uint8 (B, h, w, 3), the true frame t.
         plate: uint8 (B, h, w, 3).
+        shown: uint8 (B, h, w, 3), the plate that the generator is shown, perhaps of another place.
         region: float32 (B, 1, h, w), 1 within reach of the person, 2 at face and hands, 0 elsewhere.
         reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
@@ -85,6 +90,7 @@ class Sample:
     before: Images
     frames: Images
     plate: Images
+    shown: Images
     region: NDArray[np.float32]
     reach: NDArray[np.float32]
     patch: tuple[int, int]
@@ -194,6 +200,7 @@ class PairDataset:
             before=cut(1),
             frames=cut(0),
             plate=np.stack([self._cut(view, self.plate) for view in views]),
+            shown=np.stack([self._cut(replace(view, box=view.shown), self.plate) for view in views]),
             region=np.stack([self._region(view) for view in views]),
             reach=np.stack([self._reach(view, REACH) for view in views]).astype(np.float32),
             patch=self._patch_place(random, views[0]),
@@ -236,7 +243,12 @@ class PairDataset:
         if crop is not None:
             x = crop.x - box.x
             corner = (box.width - crop.width - x if mirrored else x, crop.y - box.y)
-        return _View(last, box, gap, mirrored, missing, corner)
+        shown = box
+        if random.random() < self.variety.elsewhere:
+            most = np.maximum(np.array(self.size) - (box.width, box.height), 0)
+            x, y = random.integers(0, most + 1).tolist()
+            shown = Box(x, y, box.width, box.height)
+        return _View(last, box, gap, mirrored, missing, shown, corner)
 
     def _showing(self, part: Part) -> NDArray[np.int64]:
         """The usable frames in which a part is seen."""

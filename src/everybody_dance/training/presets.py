@@ -7,7 +7,7 @@ from everybody_dance.drawing.parts import Part
 from everybody_dance.performer.painter import Architecture
 from everybody_dance.subject.dataset import AS_FILMED, Variety
 
-VARIED = Variety(mirrored=0.3, longest_gap=3, missing=0.15)
+VARIED = Variety(mirrored=0.3, longest_gap=3, missing=0.15, elsewhere=0.7)
 
 
 @dataclass(frozen=True)

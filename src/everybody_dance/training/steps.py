@@ -45,6 +45,7 @@ class Batch:
     before: Tensor
     frames: Tensor
     plate: Tensor
+    shown: Tensor
     region: Tensor
     reach: Tensor
     patch: tuple[int, int]
@@ -58,6 +59,7 @@ class Batch:
             to_tensor(sample.before, device),
             to_tensor(sample.frames, device),
             to_tensor(sample.plate, device),
+            to_tensor(sample.shown, device),
             torch.from_numpy(sample.region).to(device),
             torch.from_numpy(sample.reach).to(device),
             sample.patch,
@@ -151,7 +153,7 @@ class Trainer:
             else:
                 previous = previous_frame(self.painter, preset, batch, rollout(preset, self.seed, step, total))
                 before = batch.before if previous is None else previous
-                painted = self.painter(batch.poses[-1], batch.plate, previous)
+                painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown)
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None and painted.mask_logits is not None:
                 guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
@@ -246,7 +248,7 @@ def previous_frame(painter: Painter, preset: Preset, batch: Batch, history: int)
             # Somebody else's moment: what is seen before may be wrong, and the pose must win.
             previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
     for pose in batch.poses[-1 - history : -1] if history else ():
-        previous = painter(pose, batch.plate, previous).frame
+        previous = painter(pose, batch.plate, previous, batch.shown).frame
     return previous
 
 
