@@ -14,6 +14,7 @@ from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.baselines import MISSING, NearestNeighbor, pose_distances, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
+from everybody_dance.evaluation.full import evaluate_fully
 from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.metrics import (
     BEST_PSNR,
@@ -26,6 +27,7 @@ from everybody_dance.evaluation.metrics import (
     summary,
 )
 from everybody_dance.evaluation.normalization import placement_error
+from everybody_dance.evaluation.pose_distance import Redetected, pose_distance
 from everybody_dance.evaluation.self_reenactment import evaluate_held_out, held_out_frames
 from everybody_dance.evaluation.steadiness import (
     LEAST_SIMILARITY,
@@ -33,7 +35,7 @@ from everybody_dance.evaluation.steadiness import (
     memory_of_first_frame,
     repeated_passes,
 )
-from everybody_dance.keypoints import FACE, Joint, Keypoints
+from everybody_dance.keypoints import FACE, LEFT_HAND, Joint, Keypoints
 from everybody_dance.subject.manifest import Clip
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -281,3 +283,63 @@ class TestFlicker:
         scores = compare_all({"result": frames}, frames, keypoints, cuts=[2])["result"]["body"]["flicker"]
         assert np.isfinite(scores).tolist() == [False, True, False, True]
         assert scores[1] == scores[3] == 0
+
+
+class TestPoseDistance:
+    def test_by_hand(self) -> None:
+        wanted = swaying(3)
+        xy = wanted.xy.copy()
+        xy[0, 4] += (3, 4)  # a wrist 5 pixels off
+        xy[1, LEFT_HAND] += (0, 2)
+        confidence = wanted.confidence.copy()
+        confidence[2, FACE] = 0
+        scores = pose_distance(replace(wanted, xy=xy, confidence=confidence), wanted)
+        assert scores["body"].pixels == pytest.approx([5 / 23, 0, 0], abs=1e-5)
+        assert scores["hands"].pixels == pytest.approx([0, 1, 0], abs=1e-5)
+        assert scores["all"].pixels[1] == pytest.approx(2 * 21 / 135, abs=1e-5)
+        assert np.isnan(scores["face"].pixels[2])
+        assert scores["face"].missed.tolist() == [0, 0, 70]
+        height = float(np.median(body_height(wanted.xy, wanted.confidence)))
+        assert scores["body"].percent[0] == pytest.approx(100 * 5 / 23 / height)
+
+    def test_heels_and_what_was_not_asked_for_do_not_count(self) -> None:
+        wanted = swaying(2)
+        confidence = wanted.confidence.copy()
+        confidence[:, [Joint.LEFT_HEEL, Joint.LEFT_EAR]] = 0
+        fewer = replace(wanted, confidence=confidence)
+        assert pose_distance(fewer, wanted)["body"].missed.tolist() == [1, 1]
+        assert pose_distance(wanted, fewer)["body"].missed.tolist() == [0, 0]
+
+    def test_frames_pass_through_unchanged(self) -> None:
+        keypoints = swaying(3)
+        frames = [picture(keypoints, index) for index in range(3)]
+
+        class Finds:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                self.calls += 1
+                return keypoints.xy[self.calls - 1], keypoints.confidence[self.calls - 1]
+
+        passing = Redetected(frames, Finds(), keypoints)
+        assert all(one is other for one, other in zip(passing, frames, strict=True))
+        assert np.array_equal(passing.keypoints.xy, keypoints.xy)
+
+
+def test_everything_in_one_pass(tmp_path: Path) -> None:
+    subject = make_subject(tmp_path / "s")
+    performer = train(subject, PRESETS["debug"], steps=2)
+
+    class Blind:
+        def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+
+    figures = evaluate_fully(subject, performer, detector=Blind)
+    assert set(figures) == {"result", "nearest_neighbor", "background"}
+    assert set(figures["result"]["body"]) == {"ssim", "psnr", "flicker"}
+    assert figures["result"]["body"]["ssim"].count == 4
+    assert figures["result"]["body"]["flicker"].count == 3
+    assert figures["nearest_neighbor"]["pose_all"]["missed"].mean == 135
+    assert "pixels" not in figures["result"]["pose_body"]
+    assert "pose_body" not in figures["background"]

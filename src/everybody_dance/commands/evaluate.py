@@ -12,13 +12,16 @@ from everybody_dance.commands.train import TITLES
 from everybody_dance.files import write_text
 
 if TYPE_CHECKING:
-    from everybody_dance.evaluation.metrics import Spread
+    from everybody_dance.evaluation.full import Figures
 
 UNITS = {
     "ssim": "SSIM",
     "psnr": "PSNR (dB)",
-    "flicker": "flicker (of 255)",
     "vgg_distance": "VGG-19 distance",
+    "flicker": "flicker (of 255)",
+    "pixels": "pose distance (pixels)",
+    "percent": "pose distance (% of height)",
+    "missed": "joints missed a frame",
 }
 
 
@@ -32,52 +35,59 @@ def evaluate(
 ) -> None:
     """Measure a performer on the footage that was held out, beside the closest training frame and the empty place.
 
-    Likeness (SSIM, PSNR), flicker, and, where weights are at hand, the distance of VGG-19 features, each in the body's
-    box, the face's box and the whole frame.
+    Likeness (SSIM, PSNR and, where weights are at hand, the distance of VGG-19 features) and flicker in the body's box,
+    the face's box and the whole frame; and how far the pose that is found in the result lies from the one it was given.
     """
     with session("evaluate", as_json, debug) as current:
         if vgg_weights is not None:
             options.check_files(vgg_weights)
-        from everybody_dance.evaluation.features import VGGDistance
-        from everybody_dance.evaluation.metrics import METRICS, spread
-        from everybody_dance.evaluation.self_reenactment import held_out_scores
+        from everybody_dance.evaluation.full import evaluate_fully
         from everybody_dance.networks.vgg import find_vgg19_weights
         from everybody_dance.performer.performer import Performer
+        from everybody_dance.pose import mediapipe
         from everybody_dance.subject.subject import Subject
 
         prepared, performer = Subject.open(subject), Performer.load(subject, device)
-        metrics = dict(METRICS)
         weights = find_vgg19_weights(vgg_weights)
         if weights is None:
             current.remark("No VGG-19 weights at hand: the distance of its features is left out.")
-        else:
-            metrics["vgg_distance"] = VGGDistance(weights, performer.device)
+        ours = prepared.manifest.detector == mediapipe.NAME
+        if not ours:
+            current.remark("These poses are not from the built-in detector: the pose distance is left out.")
         with current.stage("Measuring on held-out frames") as stage:
-            scores = held_out_scores(prepared, performer, frames, metrics, on_progress=stage)
-        spreads = {name: spread(of_result) for name, of_result in scores.items()}
-        found = {
+            figures = evaluate_fully(
+                prepared,
+                performer,
+                limit=frames,
+                vgg_weights=weights,
+                detector=mediapipe.MediaPipeDetector if ours else None,
+                on_progress=stage,
+            )
+        if not figures:
+            return
+        current.metrics |= {
             name: {
-                region: {metric: vars(value) for metric, value in by_metric.items()}
+                region: {metric: vars(found) for metric, found in by_metric.items()}
                 for region, by_metric in regions.items()
             }
-            for name, regions in spreads.items()
+            for name, regions in figures.items()
         }
-        if spreads:
-            path = subject / "training" / "evaluation.json"
-            write_text(path, json.dumps(found, indent=2) + "\n")
-            current.wrote("evaluation", path)
-            for region in spreads["result"]:
-                current.say(f"\n{region}")
-                for line in _table(spreads, region):
-                    current.say(line)
-        current.metrics |= found
+        path = subject / "training" / "evaluation.json"
+        write_text(path, json.dumps(current.metrics, indent=2) + "\n")
+        current.wrote("evaluation", path)
+        for region in figures["result"]:
+            current.say("\n".join(["", *_table(figures, region)]))
 
 
-def _table(spreads: "dict[str, dict[str, dict[str, Spread]]]", region: str) -> list[str]:
+def _table(figures: "Figures", region: str) -> list[str]:
     """The figures of one region as lines: a metric in each, mean and standard deviation over frames."""
-    lines = ["".join([f"{'':<22}", *(f"{TITLES[name]:>26}" for name in spreads)])]
+    names = [name for name, regions in figures.items() if region in regions]
+    lines = [f"{region.replace('_', ', '):<28}" + "".join(f"{TITLES[name]:>26}" for name in names)]
     for metric, title in UNITS.items():
-        if metric in spreads["result"][region]:
-            values = [regions[region][metric] for regions in spreads.values()]
-            lines.append("".join([f"{title:<22}", *(f"{v.mean:>17.4f} ± {v.std:<6.3f}" for v in values)]))
+        if metric in figures["result"][region]:
+            found = [figures[name][region].get(metric) for name in names]
+            lines.append(
+                f"  {title:<26}"
+                + "".join(f"{'':>26}" if s is None else f"{s.mean:>17.4f} ± {s.std:<6.3f}" for s in found)
+            )
     return lines

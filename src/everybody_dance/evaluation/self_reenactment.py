@@ -1,7 +1,7 @@
 """The performer against the truth: held-out footage of the same person, or a transfer whose answer is known."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,12 @@ def held_out_scores(
     limit: int = 300,
     metrics: Mapping[str, Metric] = METRICS,
     on_progress: Progress = ignore_progress,
+    through: Callable[[str, Iterable[Frame], Keypoints], Iterable[Frame]] = lambda name, frames, keypoints: frames,
 ) -> dict[str, Scores]:
-    """As ``evaluate_held_out``, with the score of every frame."""
+    """As ``evaluate_held_out``, with the score of every frame.
+
+    ``through(name, frames, keypoints)`` may look at each result's frames as they pass by.
+    """
     frames = held_out_frames(subject, limit)
     if not len(frames):
         logger.warning("No footage was held out of training, so the result cannot be measured against it.")
@@ -60,12 +64,13 @@ def held_out_scores(
     keypoints = subject.keypoints[frames]
     starts = 1 + np.flatnonzero(np.diff(frames) != 1)
     cuts = sorted({*starts.tolist(), *np.flatnonzero(np.isin(frames, list(subject.manifest.cuts))).tolist()} - {0})
+    results: dict[str, Iterable[Frame]] = {
+        RESULT: Synthesizer(performer, keypoints, cuts),
+        NEAREST_NEIGHBOR: nearest_neighbor(subject, keypoints),
+        BACKGROUND: background(subject.plate, len(keypoints)),
+    }
     return compare_all(
-        {
-            RESULT: Synthesizer(performer, keypoints, cuts),
-            NEAREST_NEIGHBOR: nearest_neighbor(subject, keypoints),
-            BACKGROUND: background(subject.plate, len(keypoints)),
-        },
+        {name: through(name, frames, keypoints) for name, frames in results.items()},
         (subject.frame(int(frame)) for frame in frames),
         keypoints,
         metrics,

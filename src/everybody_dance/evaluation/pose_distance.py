@@ -1,0 +1,104 @@
+"""How well a result dances what it was given: its pose found again and compared (the paper, section 5.1).
+
+    d(p, p') = 1/n sum_k ||p_k - p'_k||_2
+
+over the n joints that were found in both, and the joints that were asked for and not found again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.region import body_height
+from everybody_dance.evaluation.metrics import Frame
+from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+
+# The paper counts 23 joints of the body, without heels.
+_HEELS = (Joint.LEFT_HEEL, Joint.RIGHT_HEEL)
+PARTS: dict[str, NDArray[np.int64]] = {
+    "body": np.array([joint for joint in range(BODY.stop) if joint not in _HEELS]),
+    "face": np.arange(FACE.start, FACE.stop),
+    "hands": np.arange(LEFT_HAND.start, RIGHT_HAND.stop),
+    "all": np.array([joint for joint in range(JOINT_COUNT) if joint not in _HEELS]),
+}
+
+
+class FrameDetector(Protocol):
+    """Finds one person's joints in frames that come in order: ``pose.mediapipe.MediaPipeDetector``."""
+
+    def detect(self, image: Frame, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+
+@dataclass(frozen=True)
+class PoseScores:
+    """For each frame, NaN where there is nothing to compare.
+
+    Attributes:
+        pixels: float64 (T,), d(p, p').
+        percent: the same in percent of the body height.
+        missed: joints that were asked for and not found again.
+    """
+
+    pixels: NDArray[np.float64]
+    percent: NDArray[np.float64]
+    missed: NDArray[np.float64]
+
+
+class Redetected:
+    """Frames that pass through, and the pose found in each on its way.
+
+    Args:
+        frames: uint8 (H, W, 3), in order; iterated once.
+        detector: follows one person from frame to frame.
+        like: of the same length, size and rate.
+    """
+
+    def __init__(self, frames: Iterable[Frame], detector: FrameDetector, like: Keypoints) -> None:
+        self.frames = frames
+        self.detector = detector
+        self.like = like
+        self._found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self.frames:
+            self._found.append(self.detector.detect(frame))
+            yield frame
+
+    @property
+    def keypoints(self) -> Keypoints:
+        """What was found, once all frames have passed."""
+        xy, confidence = (np.stack(arrays) for arrays in zip(*self._found, strict=True))
+        return Keypoints(xy, confidence, self.like.size, self.like.fps)
+
+
+def pose_distance(found: Keypoints, wanted: Keypoints) -> dict[str, PoseScores]:
+    """Compare poses frame by frame.
+
+    Args:
+        found: in the result.
+        wanted: what it was to dance, in the same frame of reference.
+
+    Returns:
+        Scores by part: body, face, hands, all.
+
+    Raises:
+        ValueError: they differ in length or size.
+    """
+    if len(found) != len(wanted) or found.size != wanted.size:
+        raise ValueError(f"{len(found)} frames of {found.size} against {len(wanted)} of {wanted.size}")
+    apart = np.linalg.norm(found.xy.astype(np.float64) - wanted.xy, axis=2)
+    both, lost = found.found & wanted.found, wanted.found & ~found.found
+    heights = body_height(wanted.xy, wanted.confidence)
+    height = np.median(heights[heights > 0]) if (heights > 0).any() else np.nan
+    scores = {}
+    for part, joints in PARTS.items():
+        count = both[:, joints].sum(axis=1)
+        total = np.where(both[:, joints], apart[:, joints], 0).sum(axis=1)
+        pixels = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        asked = wanted.found[:, joints].any(axis=1)
+        missed = np.where(asked, lost[:, joints].sum(axis=1), np.nan)
+        scores[part] = PoseScores(pixels, 100 * pixels / height, missed)
+    return scores
