@@ -12,9 +12,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
+from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, markdown, table
 from everybody_dance.evaluation.baselines import MISSING, NearestNeighbor, pose_distances, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
-from everybody_dance.evaluation.full import evaluate_fully
+from everybody_dance.evaluation.full import figures, full_scores
 from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.metrics import (
     BEST_PSNR,
@@ -36,6 +37,7 @@ from everybody_dance.evaluation.steadiness import (
     repeated_passes,
 )
 from everybody_dance.keypoints import FACE, LEFT_HAND, Joint, Keypoints
+from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.manifest import Clip
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -335,11 +337,44 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
         def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
 
-    figures = evaluate_fully(subject, performer, detector=Blind)
-    assert set(figures) == {"result", "nearest_neighbor", "background"}
+    found = figures(full_scores(subject, performer, detector=Blind))
+    assert set(found) == {"result", "nearest_neighbor", "background"}
     assert set(figures["result"]["body"]) == {"ssim", "psnr", "flicker"}
-    assert figures["result"]["body"]["ssim"].count == 4
-    assert figures["result"]["body"]["flicker"].count == 3
-    assert figures["nearest_neighbor"]["pose_all"]["missed"].mean == 135
-    assert "pixels" not in figures["result"]["pose_body"]
-    assert "pose_body" not in figures["background"]
+    assert found["result"]["body"]["ssim"].count == 4
+    assert found["result"]["body"]["flicker"].count == 3
+    assert found["nearest_neighbor"]["pose_all"]["missed"].mean == 135
+    assert "pixels" not in found["result"]["pose_body"]
+    assert "pose_body" not in found["background"]
+
+
+class TestAblation:
+    def test_an_interval_by_hand(self) -> None:
+        better, worse = np.full(60, 0.9), np.full(60, 0.8)
+        assert difference_interval([better], [worse], block=10) == pytest.approx((0.1, 0.1, 0.1))
+        random = np.random.default_rng(0)
+        noise = [random.normal(0, 1, 300) for _ in range(4)]
+        change, low, high = difference_interval(noise[:2], noise[2:], block=10)
+        assert low < change < high
+        assert low < 0 < high
+        assert 0.1 < high - low < 0.6
+
+    def test_frames_without_a_score_do_not_count(self) -> None:
+        one = np.array([np.nan, 1.0, 1.0, np.nan])
+        assert difference_interval([one], [np.zeros(4)], block=2)[0] == 1
+        assert np.isnan(difference_interval([np.full(4, np.nan)], [one], block=2)[0])
+
+    def test_the_variants_share_what_the_paper_shares(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        scores = ablate(subject, PRESETS["debug"], 8, [0])
+        assert list(scores) == list(VARIANTS)
+        for variant in ("frame-by-frame", "full"):
+            manifest = Performer.load(subject.folder / "ablation" / "seed-0" / variant, "cpu").manifest
+            assert manifest.steps == 8
+            assert manifest.previous_frame == (variant == "full")
+            assert list(manifest.refiners) == (["face"] if variant == "full" else [])
+        rows = table(scores, block=2)
+        assert ("body", "ssim") in [(row.region, row.metric) for row in rows]
+        text = markdown(rows)
+        assert "0.89564, 0.89597, 0.89807" in text
+        assert text.count("\n") == len(rows) + 2
+        assert not (subject.folder / "model").exists()

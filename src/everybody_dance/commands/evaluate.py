@@ -30,6 +30,13 @@ def evaluate(
     frames: Annotated[int, typer.Option(min=2, metavar="N", help="Held-out frames that are painted, at most.")] = 300,
     device: options.Device = "auto",
     vgg_weights: options.VggWeights = None,
+    ablation: Annotated[
+        bool,
+        typer.Option("--ablation", help="Train and compare: frame by frame, with temporal smoothing, with face GAN."),
+    ] = False,
+    preset: options.Preset = options.PresetName.FAST,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of each training of the ablation.")] = 3000,
+    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Trainings of each kind.")] = 1,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -37,46 +44,70 @@ def evaluate(
 
     Likeness (SSIM, PSNR and, where weights are at hand, the distance of VGG-19 features) and flicker in the body's box,
     the face's box and the whole frame; and how far the pose that is found in the result lies from the one it was given.
+
+    With --ablation the paper's three variants are trained for equally many steps (in SUBJECT/ablation) and compared.
     """
     with session("evaluate", as_json, debug) as current:
         if vgg_weights is not None:
             options.check_files(vgg_weights)
-        from everybody_dance.evaluation.full import evaluate_fully
+        from everybody_dance.evaluation.ablation import ablate, markdown, table
+        from everybody_dance.evaluation.full import figures, full_scores
         from everybody_dance.networks.vgg import find_vgg19_weights
         from everybody_dance.performer.performer import Performer
         from everybody_dance.pose import mediapipe
         from everybody_dance.subject.subject import Subject
+        from everybody_dance.training.presets import PRESETS
 
-        prepared, performer = Subject.open(subject), Performer.load(subject, device)
+        prepared = Subject.open(subject)
         weights = find_vgg19_weights(vgg_weights)
         if weights is None:
             current.remark("No VGG-19 weights at hand: the distance of its features is left out.")
         ours = prepared.manifest.detector == mediapipe.NAME
         if not ours:
             current.remark("These poses are not from the built-in detector: the pose distance is left out.")
+        detector = mediapipe.MediaPipeDetector if ours else None
+        if ablation:
+            with current.stage("Training the variants") as stage:
+                scores = ablate(
+                    prepared,
+                    PRESETS[preset],
+                    steps,
+                    range(seeds),
+                    device=device,
+                    limit=frames,
+                    vgg_weights=weights,
+                    detector=detector,
+                    on_progress=lambda at: stage(at.step, at.total_steps, at.stage, at.seconds_left),
+                )
+            rows = table(scores, block=round(prepared.manifest.fps))
+            current.metrics["ablation"] = [vars(row) for row in rows]
+            out = subject / "ablation"
+            write_text(out / "ablation.json", json.dumps(current.metrics["ablation"], indent=2) + "\n")
+            write_text(out / "ablation.md", markdown(rows))
+            current.wrote("ablation", out / "ablation.md")
+            current.say(markdown(rows))
+            return
+        performer = Performer.load(subject, device)
         with current.stage("Measuring on held-out frames") as stage:
-            figures = evaluate_fully(
-                prepared,
-                performer,
-                limit=frames,
-                vgg_weights=weights,
-                detector=mediapipe.MediaPipeDetector if ours else None,
-                on_progress=stage,
+            found = figures(
+                full_scores(
+                    prepared, performer, limit=frames, vgg_weights=weights, detector=detector, on_progress=stage
+                )
             )
-        if not figures:
+        if not found:
             return
         current.metrics |= {
             name: {
-                region: {metric: vars(found) for metric, found in by_metric.items()}
+                region: {metric: vars(value) for metric, value in by_metric.items()}
                 for region, by_metric in regions.items()
             }
-            for name, regions in figures.items()
+            for name, regions in found.items()
         }
         path = subject / "training" / "evaluation.json"
         write_text(path, json.dumps(current.metrics, indent=2) + "\n")
         current.wrote("evaluation", path)
-        for region in figures["result"]:
-            current.say("\n".join(["", *_table(figures, region)]))
+        for region in found["result"]:
+            current.say("\n".join(["", *_table(found, region)]))
 
 
 def _table(figures: "Figures", region: str) -> list[str]:

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
 from everybody_dance.evaluation.features import VGGDistance
-from everybody_dance.evaluation.metrics import METRICS, Frame, Spread, spread, spread_of
+from everybody_dance.evaluation.metrics import METRICS, Frame, Scores, Spread, spread
 from everybody_dance.evaluation.pose_distance import FrameDetector, Redetected, pose_distance
 from everybody_dance.evaluation.self_reenactment import BACKGROUND, held_out_scores
 from everybody_dance.keypoints import Keypoints
@@ -22,7 +20,12 @@ pose_face, pose_hands and pose_all with the metrics pixels, percent (of the body
 """
 
 
-def evaluate_fully(
+def figures(scores: dict[str, Scores]) -> Figures:
+    """The figures of ``full_scores``: mean, standard deviation and number of frames; what has none is left out."""
+    return {name: spread(of_result) for name, of_result in scores.items()}
+
+
+def full_scores(
     subject: Subject,
     performer: Performer,
     *,
@@ -30,7 +33,7 @@ def evaluate_fully(
     vgg_weights: Path | None = None,
     detector: Callable[[], FrameDetector] | None = None,
     on_progress: Progress = ignore_progress,
-) -> Figures:
+) -> dict[str, Scores]:
     """Let the performer dance what its own footage kept back, once, and measure everything on the way.
 
     Args:
@@ -42,7 +45,8 @@ def evaluate_fully(
         on_progress: told the frames measured.
 
     Returns:
-        The figures; empty where nothing was held out.
+        ``scores[result | nearest_neighbor | background][region][metric]``, one for each frame; empty where nothing was
+        held out.
     """
     metrics = dict(METRICS)
     if vgg_weights is not None:
@@ -56,9 +60,7 @@ def evaluate_fully(
         return watched[name]
 
     scores = held_out_scores(subject, performer, limit, metrics, on_progress, through)
-    figures = {name: spread(of_result) for name, of_result in scores.items()}
-    for name, frames in watched.items():
+    for name, frames in watched.items() if scores else ():
         for part, distances in pose_distance(frames.keypoints, frames.like).items():
-            by_metric = {metric: spread_of(np.asarray(values)) for metric, values in vars(distances).items()}
-            figures[name][f"pose_{part}"] = {metric: found for metric, found in by_metric.items() if found is not None}
-    return figures
+            scores[name][f"pose_{part}"] = dict(vars(distances))
+    return scores

@@ -189,21 +189,14 @@ class Spread:
     count: int
 
 
-def spread_of(values: NDArray[np.float64]) -> Spread | None:
-    """Of the scores that are numbers; None where there are none."""
-    measured = values[np.isfinite(values)]
-    if not measured.size:
-        return None
-    return Spread(float(measured.mean()), float(measured.std()), int(measured.size))
-
-
 def spread(scores: Scores) -> dict[str, dict[str, Spread]]:
     """``spread(scores)[region][metric]``; regions that no frame has are left out."""
     spreads: dict[str, dict[str, Spread]] = {}
     for region, by_metric in scores.items():
         for metric, values in by_metric.items():
-            found = spread_of(values)
-            if found is not None:
+            measured = values[np.isfinite(values)]
+            if measured.size:
+                found = Spread(float(measured.mean()), float(measured.std()), int(measured.size))
                 spreads.setdefault(region, {})[metric] = found
     return spreads
 

@@ -106,6 +106,10 @@ class Performer:
         self.device = device
         self.refiners = dict(refiners)
 
+    def unrefined(self) -> "Performer":
+        """The same performer without its refiners."""
+        return Performer(self.manifest.model_copy(update={"refiners": {}}), self.painter, self.plate, self.device)
+
     def refined(self, part: Part, manifest: RefinerManifest, refiner: Refiner) -> "Performer":
         """The same performer with a refiner more."""
         refiners = {**self.manifest.refiners, part: manifest}

@@ -79,6 +79,7 @@ def train(
     seed: int = 0,
     vgg_weights: Path | None = None,
     restart: bool = False,
+    folder: Path | None = None,
     on_progress: Report = lambda progress: None,
 ) -> Performer:
     """Train a performer, stage after stage, going on from the newest checkpoints in the subject's folder.
@@ -90,7 +91,7 @@ def train(
     larger; the first process writes.
 
     Args:
-        subject: prepared footage; ``training/`` and ``model/`` in its folder are written.
+        subject: prepared footage.
         preset: what to train.
         refined: what is refined after that.
         steps: in all, shared out between the stages; or
@@ -99,6 +100,7 @@ def train(
         seed: of fresh weights and of the order of samples.
         vgg_weights: file of VGG-19 weights; None: the cached ones, or the Laplacian pyramid.
         restart: throw away what was trained before.
+        folder: where ``training/`` and ``model/`` are written; the subject's own by default.
         on_progress: told after every step.
 
     Raises:
@@ -111,7 +113,8 @@ def train(
         raise UsageError("steps-and-minutes", "Give either --steps or --minutes, not both.")
     if steps is None and minutes is None and not preset.epochs:
         minutes = DEFAULT_MINUTES
-    folder = subject.folder / "training"
+    place = subject.folder if folder is None else folder
+    folder = place / "training"
     chosen = usable_device(own_device(device))
     with together(chosen) as group, only_training(folder) if group.first else nullcontext():
         vgg_path = find_vgg19_weights(vgg_weights)
@@ -123,7 +126,7 @@ def train(
             checkpoint.remove(folder)
             (folder / "log.jsonl").unlink(missing_ok=True)
 
-        course = _Course(subject, preset, vgg, chosen, seed, minutes, steps, group, on_progress)
+        course = _Course(subject, folder, preset, vgg, chosen, seed, minutes, steps, group, on_progress)
         trained = False
         for stage in plan:
             if trained and group.first:
@@ -140,7 +143,7 @@ def train(
                 )
                 trained |= course.run(replace(stage, preset=less))
             if course.performer is not None and group.first and (trained or stage is plan[-1]):
-                course.performer.save(subject.folder / "model")
+                course.performer.save(place / "model")
         assert course.performer is not None
         return course.performer
 
@@ -155,6 +158,7 @@ class _Course:
     """
 
     subject: Subject
+    folder: Path
     preset: Preset
     vgg: VGG19Features | None
     device: torch.device
@@ -168,7 +172,7 @@ class _Course:
 
     def run(self, stage: Stage) -> bool:
         """Begin or go on, to the stage's end. Returns whether there was anything left to train."""
-        subject, folder = self.subject, self.subject.folder / "training"
+        subject, folder = self.subject, self.folder
         dataset = _dataset(subject, stage.preset, self.seed, self.group)
         wanted = Position(
             stage=stage.name,
