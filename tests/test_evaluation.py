@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, markdown, table
-from everybody_dance.evaluation.baselines import MISSING, NearestNeighbor, pose_distances, shifted
+from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
 from everybody_dance.evaluation.full import figures, full_scores
 from everybody_dance.evaluation.limits import at_speed, shaken
@@ -38,6 +38,7 @@ from everybody_dance.evaluation.steadiness import (
 )
 from everybody_dance.keypoints import FACE, LEFT_HAND, Joint, Keypoints
 from everybody_dance.performer.performer import Performer
+from everybody_dance.retarget.likeness import MISSING, UNLIKE, pose_distances, unlike_frames
 from everybody_dance.subject.manifest import Clip
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -339,7 +340,7 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
 
     found = figures(full_scores(subject, performer, detector=Blind))
     assert set(found) == {"result", "nearest_neighbor", "background"}
-    assert set(figures["result"]["body"]) == {"ssim", "psnr", "flicker"}
+    assert set(found["result"]["body"]) == {"ssim", "psnr", "flicker"}
     assert found["result"]["body"]["ssim"].count == 4
     assert found["result"]["body"]["flicker"].count == 3
     assert found["nearest_neighbor"]["pose_all"]["missed"].mean == 135
@@ -378,3 +379,14 @@ class TestAblation:
         assert "0.89564, 0.89597, 0.89807" in text
         assert text.count("\n") == len(rows) + 2
         assert not (subject.folder / "model").exists()
+
+
+def test_what_is_unlike_anything_filmed() -> None:
+    filmed = swaying(20)
+    assert not unlike_frames(filmed, filmed).any()
+    xy = filmed.xy[:3].copy()
+    height = float(np.median(body_height(filmed.xy, filmed.confidence)))
+    xy[1, 1:8] += 3 * UNLIKE * height  # the whole upper body is elsewhere
+    dance = replace(filmed[:3], xy=xy)
+    assert unlike_frames(dance, filmed).tolist() == [False, True, False]
+    assert unlike_frames(dance, filmed[:0]).all()

@@ -234,6 +234,8 @@ class TestPerformer:
         loaded = Performer.load(subject.folder, "cpu")
         frames = [list(Synthesizer(performer, subject.keypoints[:3])) for performer in (trained, loaded)]
         assert all(np.array_equal(one, other) for one, other in zip(*frames, strict=True))
+        assert len(loaded.poses) == len(trained.poses) > 30
+        assert np.array_equal(loaded.poses.xy, trained.poses.xy)
         train(subject, DEBUG, steps=12, refined=[])
         assert not Performer.load(subject.folder, "cpu").refiners
         assert not (subject.folder / "model" / "face.safetensors").exists()

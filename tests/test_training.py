@@ -223,6 +223,21 @@ class TestTraining:
             train(subject, DEBUG, steps=2)
             assert sizes == [4, 2, 2]
 
+    def test_a_loss_that_is_no_number_stops_with_the_last_checkpoint(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+        step = Trainer.step
+
+        def breaks(self: Trainer, sample: Sample, index: int, total: int) -> dict[str, float]:
+            return step(self, sample, index, total) | ({"total": float("nan")} if index == 4 else {})
+
+        monkeypatch.setattr(Trainer, "step", breaks)
+        with pytest.raises(DanceError) as caught:
+            train(subject, DEBUG, steps=9)
+        assert caught.value.code == "diverged"
+        assert checkpoint.newest(subject.folder / "training", "main")[1].step == 4  # type: ignore[index]
+
     def test_tensorboard_where_it_is_installed(self, subject: Subject) -> None:
         pytest.importorskip("tensorboard")
         train(subject, DEBUG, steps=10)
@@ -263,7 +278,7 @@ class TestPerformerFile:
         assert np.array_equal(performer.step(*pose, box, subject.frame(0)), loaded.step(*pose, box, subject.frame(0)))
         assert loaded.manifest.window == (box.width, box.height)
 
-    @pytest.mark.parametrize("name", ["generator.safetensors", "plate.png", "model.json"])
+    @pytest.mark.parametrize("name", ["generator.safetensors", "poses.safetensors", "plate.png", "model.json"])
     def test_a_flipped_bit_is_seen(self, subject: Subject, name: str) -> None:
         train(subject, DEBUG, steps=1)
         path = subject.folder / "model" / name

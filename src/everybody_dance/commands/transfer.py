@@ -110,6 +110,7 @@ def transfer_to(
         "frames": done.frames,
         "without_person": done.without_person,
         "clamped_share": done.clamped_share,
+        "unlike_share": done.unlike_share,
     }
     return done
 

@@ -7,56 +7,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.keypoints import BODY, Joint, Keypoints
+from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.retarget.likeness import pose_distances
 
 Frame = NDArray[np.uint8]
-
-MISSING = 0.25
-"""A joint seen in only one of two poses counts as if it were this far away, in body heights."""
 
 
 def background(plate: Frame, frames: int) -> Iterator[Frame]:
     """The empty place alone, ``frames`` times."""
     return (plate for _ in range(frames))
-
-
-def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.float64]:
-    """How far apart poses are once their hips lie on each other.
-
-    With confidences v and w, positions a and b relative to the hips, body height h and m = ``MISSING``,
-
-        distance^2 = sum_j (v w |a - b|^2 / h^2 + (v - w)^2 m^2) / sum_j (v w + (v - w)^2)
-
-    over the body joints: zero for equal poses, and joints that were missed make nothing closer. h is the median body
-    height of the candidates, one for all, so that a pose at the same distance from the camera is closer.
-
-    Args:
-        queries: (Q frames).
-        candidates: (N frames), at the same scale.
-
-    Returns:
-        float64 (Q, N), in body heights; infinite where one of the two has no hips.
-    """
-    height = max(float(np.median(body_height(candidates.xy, candidates.confidence))), 1.0) if len(candidates) else 1.0
-    a, v, a_seen = _aligned(queries, height)
-    b, w, b_seen = _aligned(candidates, height)
-    # Expanded, so that every sum over joints is a matrix product and nothing of size (Q, N, joints) is made.
-    apart = (v * np.square(a).sum(axis=2)) @ w.T + v @ (w * np.square(b).sum(axis=2)).T
-    apart -= 2 * sum((v * a[..., axis]) @ (w * b[..., axis]).T for axis in range(2))
-    shared = v @ w.T
-    missed = np.square(v).sum(axis=1)[:, None] + np.square(w).sum(axis=1)[None] - 2 * shared
-    with np.errstate(invalid="ignore", divide="ignore"):
-        distance = np.sqrt(np.maximum(apart + MISSING**2 * missed, 0) / (shared + missed))
-    return np.where(a_seen[:, None] & b_seen[None], distance, np.inf)
-
-
-def _aligned(keypoints: Keypoints, height: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Body joints relative to the hips in body heights (T, 25, 2), their confidence (T, 25), hips seen (T,)."""
-    hips = keypoints.xy[:, Joint.MID_HIP, None].astype(np.float64)
-    seen = keypoints.found[:, Joint.MID_HIP] & keypoints.person_seen
-    confidence = keypoints.confidence[:, BODY].astype(np.float64)
-    return np.where(confidence[..., None] > 0, keypoints.xy[:, BODY] - hips, 0) / height, confidence, seen
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ FORMAT_VERSION = 2
 """2: hidden joints, profiles and the skull are drawn; version 1 was trained with other pose images."""
 
 MANIFEST_NAME = "model.json"
+POSES = "poses.safetensors"
 
 
 class RefinerManifest(BaseModel):
@@ -88,6 +89,7 @@ class Performer:
         plate: uint8 (H, W, 3), the empty place.
         device: where ``painter`` is.
         refiners: the networks of ``manifest.refiners``, on the same device.
+        poses: some of the poses it was trained on, in its frame.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Performer:
         plate: NDArray[np.uint8],
         device: torch.device,
         refiners: Mapping[Part, Refiner] = MappingProxyType({}),
+        poses: Keypoints | None = None,
     ) -> None:
         if plate.shape != (manifest.size[1], manifest.size[0], 3):
             raise ValueError(f"a plate of shape {plate.shape} does not fit frames of {manifest.size}")
@@ -105,10 +108,12 @@ class Performer:
         self.plate = plate
         self.device = device
         self.refiners = dict(refiners)
+        self.poses = Keypoints.empty(0, manifest.size, manifest.fps) if poses is None else poses
 
     def unrefined(self) -> "Performer":
         """The same performer without its refiners."""
-        return Performer(self.manifest.model_copy(update={"refiners": {}}), self.painter, self.plate, self.device)
+        manifest = self.manifest.model_copy(update={"refiners": {}})
+        return Performer(manifest, self.painter, self.plate, self.device, poses=self.poses)
 
     def refined(self, part: Part, manifest: RefinerManifest, refiner: Refiner) -> "Performer":
         """The same performer with a refiner more."""
@@ -119,6 +124,7 @@ class Performer:
             self.plate,
             self.device,
             {**self.refiners, part: refiner},
+            self.poses,
         )
 
     def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
@@ -175,7 +181,10 @@ class Performer:
         """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""
         _, plate = cv2.imencode(".png", self.plate[..., ::-1])
         networks = _networks(self.painter, self.refiners)
-        files = {"plate.png": plate.tobytes()} | {_weights(name): _packed(net) for name, net in networks.items()}
+        arrays = {"xy": torch.from_numpy(self.poses.xy), "confidence": torch.from_numpy(self.poses.confidence)}
+        files = {"plate.png": plate.tobytes(), POSES: safetensors.torch.save(arrays)} | {
+            _weights(name): _packed(net) for name, net in networks.items()
+        }
         for name, data in files.items():
             write_bytes(folder / name, data)
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -198,6 +207,7 @@ class Performer:
             raise DanceError("no-model", f"There is no trained performer in {folder.parent}. `dance train` makes one.")
         manifest = _read_manifest(folder)
         weights = {name: _read_checked(folder, _weights(name), manifest) for name in ("generator", *manifest.refiners)}
+        poses_file = _read_checked(folder, POSES, manifest)
         plate_file = _read_checked(folder, "plate.png", manifest)
         chosen = usable_device(device)
         try:
@@ -207,8 +217,10 @@ class Performer:
                 network.load_state_dict(safetensors.torch.load(weights[name]), strict=True)
                 place(network, chosen).eval()
             plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
-            return cls(manifest, painter, plate, chosen, refiners)
-        except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+            arrays = safetensors.torch.load(poses_file)
+            poses = Keypoints(arrays["xy"].numpy(), arrays["confidence"].numpy(), manifest.size, manifest.fps)
+            return cls(manifest, painter, plate, chosen, refiners, poses)
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise _damaged(folder) from error
 
 

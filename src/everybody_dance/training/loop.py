@@ -40,6 +40,8 @@ PREVIEWS = 8
 PREVIEWED = 4
 CHECKPOINT_SECONDS = 60.0
 VGG_DEPTH = 4
+POSES_KEPT = 500
+"""Poses of the footage that a performer carries, to tell which dances are unlike it."""
 MEASURED = 60
 """Steps at most that are taken to measure the speed, and at least, after a warm-up:"""
 FEWEST_MEASURED = 10
@@ -331,7 +333,9 @@ def _performer(
         perceptual_loss=position.perceptual_loss,
         steps=position.step,
     )
-    return Performer(manifest, trainer.average.network.eval(), dataset.plate, trainer.device)
+    some = dataset.usable[np.linspace(0, len(dataset.usable) - 1, min(len(dataset.usable), POSES_KEPT)).astype(int)]
+    poses = dataset.keypoints[some]
+    return Performer(manifest, trainer.average.network.eval(), dataset.plate, trainer.device, poses=poses)
 
 
 def _over_plate(subject: Subject, preset: Preset) -> bool:

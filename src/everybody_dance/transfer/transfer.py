@@ -18,6 +18,7 @@ from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detector import Detection, detect_video
 from everybody_dance.pose.filtering import clean
 from everybody_dance.progress import Progress, ignore_progress
+from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.transfer.synthesizer import Synthesizer
@@ -26,6 +27,9 @@ from everybody_dance.video import VideoReader, VideoWriter
 logger = logging.getLogger(__name__)
 
 Frame = NDArray[np.uint8]
+
+UNLIKE_WORTH_SAYING = 0.03
+"""Share of a dance that is unlike the footage from which on the user is told."""
 
 OTHER_SPEED = 1.6
 """A source this many times faster or slower than the training footage is worth a word."""
@@ -58,6 +62,7 @@ class Transfer:
         frames: in the result, exactly one for each of the source.
         without_person: of them, frames that show the empty place.
         clamped_share: as in ``Dance``.
+        unlike_share: of the frames, those whose pose is unlike any in the target's footage.
     """
 
     out: Path
@@ -65,6 +70,7 @@ class Transfer:
     frames: int
     without_person: int
     clamped_share: float
+    unlike_share: float
 
 
 def read_dance(
@@ -153,6 +159,13 @@ def transfer_video(
         logger.warning(
             "In %d of %d frames of the source nobody is seen; they show the empty place.", (~seen).sum(), len(seen)
         )
+    unlike = unlike_frames(dance.placed, performer.poses) if len(performer.poses) else np.zeros(len(seen), bool)
+    if unlike.mean() > UNLIKE_WORTH_SAYING:
+        logger.warning(
+            "In %.0f %% of the dance the pose is unlike any in the footage, first at %.1f s: expect faults there.",
+            100 * unlike.mean(),
+            unlike.argmax() / float(rate),
+        )
     comparison = out.with_suffix(".comparison.mp4") if compare else None
     with ExitStack() as stack:
         writer = stack.enter_context(VideoWriter(out, manifest.size, rate, sound_of=source))
@@ -164,7 +177,7 @@ def transfer_video(
             if side_by_side is not None:
                 side_by_side.write(frame)
             on_progress(done, len(seen))
-    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share)
+    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, float(unlike.mean()))
 
 
 class _SideBySide(ExitStack):

@@ -1,0 +1,17 @@
+"""A short run of scripts/kill_training.py: a training that is killed resumes cleanly and ends the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from subjects import make_subject
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "kill_training.py"
+
+
+def test_four_kills(tmp_path: Path) -> None:
+    subject = make_subject(tmp_path / "subject")
+    command = [sys.executable, str(SCRIPT), str(subject.folder), "--kills", "4", "--steps", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("4 kills; every weight equals that of a training that ran through.\n")
