@@ -157,9 +157,9 @@ class TestSamples:
         subject = make_subject(tmp_path / "s")
         subject.keypoints.confidence[:, LEFT_HAND] = 0
         subject.keypoints.confidence[:, RIGHT_HAND] = 0
-        with pytest.raises(DanceError) as caught:
-            train(subject, DEBUG, steps=3, refined=["hands"])
-        assert caught.value.code == "part-not-seen"
+        performer = train(subject, DEBUG, steps=3, refined=["hands", "face"])
+        assert list(performer.refiners) == ["face"]
+        assert list(Performer.load(subject.folder, "cpu").refiners) == ["face"]
 
 
 class TestTraining:

@@ -174,13 +174,10 @@ class PairDataset:
         Args:
             step: counts from 0.
             history: frames of rollout before the last one; pose images of ``max(history, 1) + 1`` frames come back.
-            part: show this part of the person, whole, in frames where it is seen.
-
-        Raises:
-            DanceError: the part is never seen (code ``part-not-seen``).
+            part: show this part of the person, whole, in frames where it is seen; there must be some (``shows``).
         """
         random = np.random.default_rng([self.seed, step])
-        usable = self.usable if part is None else self._showing(part)
+        usable = self.usable if part is None else np.array(list(self._crops_of(part)), np.int64)
         enough = usable[self.history[usable] >= history + 1]
         if not len(enough):
             enough = usable
@@ -207,6 +204,10 @@ class PairDataset:
             corners=np.array([view.corner for view in views], np.int64),
         )
 
+    def shows(self, part: Part) -> bool:
+        """Whether a part is ever seen."""
+        return bool(self._crops_of(part))
+
     def part_side(self, part: Part) -> int:
         """The side of a part's crops in this footage, in pixels."""
         if part not in self._sides:
@@ -227,7 +228,7 @@ class PairDataset:
         if part is None:
             box, crop = self._cropped(random, last), None
         else:
-            crop = random.choice(np.array(self._parts[part][last], object))
+            crop = random.choice(np.array(self._crops_of(part)[last], object))
             box = self._around(random, crop)
         # Half of the samples move as the person did.
         reachable = min(self.variety.longest_gap, int(self.history[last]) // (history + 1))
@@ -250,8 +251,8 @@ class PairDataset:
             shown = Box(x, y, box.width, box.height)
         return _View(last, box, gap, mirrored, missing, shown, corner)
 
-    def _showing(self, part: Part) -> NDArray[np.int64]:
-        """The usable frames in which a part is seen."""
+    def _crops_of(self, part: Part) -> dict[int, list[Box]]:
+        """The crops of a part in the usable frames in which it is seen."""
         if part not in self._parts:
             side, keypoints = self.part_side(part), self.keypoints
             crops = {
@@ -259,9 +260,7 @@ class PairDataset:
                 for index in self.usable
             }
             self._parts[part] = {index: boxes for index, boxes in crops.items() if boxes}
-        if not self._parts[part]:
-            raise DanceError("part-not-seen", f"The footage never shows the {part}; train without refining it.")
-        return np.array(list(self._parts[part]), np.int64)
+        return self._parts[part]
 
     def _cut(self, view: _View, image: Images) -> Images:
         """What ``view`` shows of a frame (H, W, C) or a map (H, W)."""

@@ -108,7 +108,7 @@ def train(
     Raises:
         DanceError: another training is at work on this folder (``already-training``), the checkpoints belong to
             another preset, seed or footage (``other-training``), the loss is no longer finite (``diverged``), or the
-            footage is too short (``too-short``) or never shows what is to be refined (``part-not-seen``).
+            footage is too short (``too-short``).
         KeyboardInterrupt: passed on after a checkpoint was saved.
     """
     if steps is not None and minutes is not None:
@@ -176,6 +176,9 @@ class _Course:
         """Begin or go on, to the stage's end. Returns whether there was anything left to train."""
         subject, folder = self.subject, self.folder
         dataset = _dataset(subject, stage.preset, self.seed, self.group)
+        if stage.part is not None and not dataset.shows(stage.part):
+            logger.warning("The footage never shows the %s, so nothing is refined there.", stage.part)
+            return False
         wanted = Position(
             stage=stage.name,
             step=0,

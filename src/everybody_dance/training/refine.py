@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from everybody_dance import losses
 from everybody_dance.drawing.parts import Part
-from everybody_dance.errors import DanceError
 from everybody_dance.networks.face import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
@@ -108,10 +107,8 @@ class RefinerTrainer:
 
     def preview_sample(self, dataset: PairDataset) -> Sample:
         """What is painted for a preview, always the same; footage that does not show the part is no use for it."""
-        try:
-            return dataset.sample(0, 1, self.part)
-        except DanceError:
-            return self.dataset.sample(0, 1, self.part)
+        shown = dataset if dataset.shows(self.part) else self.dataset
+        return shown.sample(0, 1, self.part)
 
     @torch.no_grad()
     def preview(self, sample: Sample) -> NDArray[np.uint8]:
