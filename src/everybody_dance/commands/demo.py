@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from everybody_dance.subject.subject import Subject
 
 DEFAULT_FOLDER = Path("dance-demo")
-DEFAULT_MINUTES = 5.0
+DEFAULT_MINUTES = 4.5
 
 
 def demo(
