@@ -1,6 +1,7 @@
 """The command line: exit codes, the JSON report, picking up what is done, no tracebacks."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,7 +120,7 @@ def test_prepare_reports_and_does_nothing_twice(little_world: LittleWorld, tmp_p
 
 def test_train_measures_what_was_held_out(little_world: LittleWorld, tmp_path: Path) -> None:
     subject = little_world.copy_of_subject(tmp_path / "s")
-    outcome = dance("train", subject, "--preset", "debug", "--steps", 4, "--json")
+    outcome = dance("train", subject, "--preset", "debug", "--steps", 4, "--no-face", "--json")
     assert outcome.code == 0, outcome.stderr
     report = outcome.report
     assert set(report["outputs"]) == {"model", "metrics"}
@@ -129,7 +130,7 @@ def test_train_measures_what_was_held_out(little_world: LittleWorld, tmp_path: P
     for name, scores in written.items():
         assert report["metrics"][name] == scores
         assert -1 <= scores["body"]["ssim"] <= 1
-    more = dance("train", subject, "--preset", "debug", "--steps", 6)
+    more = dance("train", subject, "--preset", "debug", "--steps", 6, "--refine", "none")
     assert more.code == 0, more.stderr
     assert "nearest training frame" in more.stdout
     assert json.loads((subject / "model" / "model.json").read_text())["steps"] == 6
@@ -228,7 +229,7 @@ def test_interrupted_training_is_kept_and_continues(
     little_world: LittleWorld, tmp_path: Path, name: signal.Signals
 ) -> None:
     subject = little_world.copy_of_subject(tmp_path / "s")
-    process = start("train", subject, "--preset", "debug", "--steps", 100_000, "--json")
+    process = start("train", subject, "--preset", "debug", "--refine", "none", "--steps", 100_000, "--json")
     log = subject / "training" / "log.jsonl"
     first = log.read_text() if log.exists() else ""
     while process.poll() is None and (log.read_text() if log.exists() else "") == first:
@@ -239,7 +240,7 @@ def test_interrupted_training_is_kept_and_continues(
     assert outcome.error == ("interrupted", "Interrupted. What was done is kept; the same command continues.")
     reached = max(int(path.stem.rpartition("-")[2]) for path in (subject / "training").glob("main-*.safetensors"))
     assert reached > 4
-    again = dance("train", subject, "--preset", "debug", "--steps", reached + 1, "--json")
+    again = dance("train", subject, "--preset", "debug", "--refine", "none", "--steps", reached + 1, "--json")
     assert again.code == 0, again.stderr
     assert again.report["metrics"]["steps"] == reached + 1
 
@@ -251,3 +252,44 @@ def test_progress_in_words() -> None:
     assert figures(5, 4, "", None, 1) == "5 of 5"
     assert figures(1, 2, "loss 0.1", 7, 1) == "1 of 2, 0:07 left, loss 0.1"
     assert clock(3723) == "1:02:03"
+
+
+def test_evaluate_and_its_ablation(little_world: LittleWorld, tmp_path: Path) -> None:
+    subject = little_world.copy_of_subject(tmp_path / "s")
+    outcome = dance("evaluate", subject, "--frames", 4, "--json")
+    assert outcome.code == 0, outcome.stderr
+    written = json.loads((subject / "training" / "evaluation.json").read_text())
+    assert outcome.report["metrics"] == written
+    assert written["result"]["body"]["ssim"]["count"] > 0
+    assert "not from the built-in detector" in outcome.stderr
+
+    arguments = ["evaluate", subject, "--ablation", "--preset", "debug", "--steps", 4, "--frames", 4, "--json"]
+    outcome = dance(*arguments)
+    assert outcome.code == 0, outcome.stderr
+    assert "+ temporal smoothing" in (subject / "ablation" / "ablation.md").read_text()
+    rows = outcome.report["metrics"]["ablation"]
+    assert {"region": "body", "metric": "ssim"}.items() <= rows[0].items()
+
+
+def test_evaluate_needs_a_trained_subject(little_world: LittleWorld, tmp_path: Path) -> None:
+    subject = little_world.copy_of_subject(tmp_path / "s")
+    shutil.rmtree(subject / "model")
+    outcome = dance("evaluate", subject, "--json")
+    assert outcome.code == 1
+    assert outcome.error[0] == "no-model"
+
+
+def test_benchmark_of_training(little_world: LittleWorld) -> None:
+    outcome = dance("benchmark", "train", little_world.subject, "--preset", "debug", "--steps", 1, "--json")
+    assert outcome.code == 0, outcome.stderr
+    engines = outcome.report["metrics"]["engines"]
+    assert list(engines) == ["reference", "+ bfloat16", "+ channels last", "+ fused optimizer"]
+    assert engines["reference"]["ratio"] == 1
+    assert all(engine["pairs_per_second"] > 0 and 0 <= engine["waiting"] <= 1 for engine in engines.values())
+
+
+@pytest.mark.parametrize("refine", ["nose", "face,face", ""])
+def test_refine_names_what_there_is(refine: str) -> None:
+    outcome = dance("train", "nowhere", "--refine", refine, "--json")
+    assert outcome.code == 2
+    assert "face,hands" in outcome.error[1]
