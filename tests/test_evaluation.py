@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from everybody_dance.drawing.region import body_height
@@ -15,6 +17,7 @@ from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, markdown, table
 from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
+from everybody_dance.evaluation.features import VGGDistance
 from everybody_dance.evaluation.full import figures, full_scores
 from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.metrics import (
@@ -37,6 +40,7 @@ from everybody_dance.evaluation.steadiness import (
     repeated_passes,
 )
 from everybody_dance.keypoints import FACE, LEFT_HAND, Joint, Keypoints
+from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.likeness import MISSING, UNLIKE, pose_distances, unlike_frames
 from everybody_dance.subject.manifest import Clip
@@ -325,6 +329,9 @@ class TestPoseDistance:
                 self.calls += 1
                 return keypoints.xy[self.calls - 1], keypoints.confidence[self.calls - 1]
 
+            def close(self) -> None:
+                self.calls = -1
+
         passing = Redetected(frames, Finds(), keypoints)
         assert all(one is other for one, other in zip(passing, frames, strict=True))
         assert np.array_equal(passing.keypoints.xy, keypoints.xy)
@@ -337,6 +344,9 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
     class Blind:
         def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+
+        def close(self) -> None:
+            pass
 
     found = figures(full_scores(subject, performer, detector=Blind))
     assert set(found) == {"result", "nearest_neighbor", "background"}
@@ -390,3 +400,22 @@ def test_what_is_unlike_anything_filmed() -> None:
     dance = replace(filmed[:3], xy=xy)
     assert unlike_frames(dance, filmed).tolist() == [False, True, False]
     assert unlike_frames(dance, filmed[:0]).all()
+
+
+def test_vgg_distance(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = tmp_path / "vgg.safetensors"
+    network = VGG19Features(5)
+    safetensors.torch.save_file(
+        {f"features.{name}": value for name, value in network.features.state_dict().items()}, weights
+    )
+    distance = VGGDistance(weights, torch.device("cpu"))
+    keypoints = swaying(8)
+    truth, other = picture(keypoints, 0), picture(keypoints, 7)
+    boxes = [Box(30, 30, 48, 64), whole_frame(SIZE), None, Box(0, 0, 8, 40)]
+    same, different = distance(truth, truth, boxes), distance(other, truth, boxes)
+    assert same[0] == 0
+    assert different[0] > 0
+    assert np.isnan(different[1:]).all()
+    # The features of the true frame are kept, and not mistaken for another's.
+    assert distance(truth, other, boxes)[0] == pytest.approx(different[0], rel=1e-3)

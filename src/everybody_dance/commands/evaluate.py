@@ -55,6 +55,7 @@ def evaluate(
         from everybody_dance.networks.vgg import find_vgg19_weights
         from everybody_dance.performer.performer import Performer
         from everybody_dance.pose import mediapipe
+        from everybody_dance.pose.detector import FollowingDetector
         from everybody_dance.subject.subject import Subject
         from everybody_dance.training.presets import PRESETS
 
@@ -65,7 +66,7 @@ def evaluate(
         ours = prepared.manifest.detector == mediapipe.NAME
         if not ours:
             current.remark("These poses are not from the built-in detector: the pose distance is left out.")
-        detector = mediapipe.MediaPipeDetector if ours else None
+        detector = FollowingDetector if ours else None
         if ablation:
             with current.stage("Training the variants") as stage:
                 scores = ablate(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from everybody_dance import losses
 from everybody_dance.drawing.window import Box
@@ -19,6 +19,8 @@ SMALLEST = 16
 class VGGDistance:
     """A metric: the perceptual loss of pix2pixHD (losses.perceptual, all five layers) on each box. It is not LPIPS.
 
+    Whole frames have none: they are mostly background, and on a CPU they take half a minute each.
+
     Args:
         weights: file of VGG-19 weights.
         device: where to compute.
@@ -30,18 +32,26 @@ class VGGDistance:
     def __init__(self, weights: Path, device: torch.device) -> None:
         self.device = device
         self.network = place(load_vgg19(weights), device)
+        # Several results are compared with one true frame after the other.
+        self._truth: Frame | None = None
+        self._true_features: dict[Box, list[Tensor]] = {}
 
     @torch.inference_mode()
     def __call__(self, result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:
-        """One distance for each box, NaN where there is none or it is too small."""
+        """One distance for each box, NaN where there is none, it is too small, or it is the whole frame."""
+        if truth is not self._truth:
+            self._truth, self._true_features = truth, {}
         distances = []
         for box in boxes:
-            if box is None or min(box.width, box.height) < SMALLEST:
+            whole = box is not None and (box.height, box.width) == truth.shape[:2]
+            if box is None or whole or min(box.width, box.height) < SMALLEST:
                 distances.append(float("nan"))
                 continue
-            pair = to_tensor(np.stack([box.cut(result), box.cut(truth)]), self.device)
-            with mixed_precision(self.device):
-                features = [layer.float() for layer in self.network(pair)]
-            ours, true = zip(*(layer.chunk(2) for layer in features), strict=True)
-            distances.append(float(losses.perceptual(ours, true)))
+            if box not in self._true_features:
+                self._true_features[box] = self._features(box.cut(truth))
+            distances.append(float(losses.perceptual(self._features(box.cut(result)), self._true_features[box])))
         return distances
+
+    def _features(self, image: Frame) -> list[Tensor]:
+        with mixed_precision(self.device):
+            return [layer.float() for layer in self.network(to_tensor(image[None], self.device))]

@@ -27,9 +27,10 @@ PARTS: dict[str, NDArray[np.int64]] = {
 
 
 class FrameDetector(Protocol):
-    """Finds one person's joints in frames that come in order: ``pose.mediapipe.MediaPipeDetector``."""
+    """Finds one person's joints in frames that come in order: ``pose.detector.FollowingDetector``."""
 
     def detect(self, image: Frame, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Redetected:
 
     Args:
         frames: uint8 (H, W, 3), in order; iterated once.
-        detector: follows one person from frame to frame.
+        detector: follows one person from frame to frame; closed after the last.
         like: of the same length, size and rate.
     """
 
@@ -63,9 +64,12 @@ class Redetected:
         self._found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
     def __iter__(self) -> Iterator[Frame]:
-        for frame in self.frames:
-            self._found.append(self.detector.detect(frame))
-            yield frame
+        try:
+            for frame in self.frames:
+                self._found.append(self.detector.detect(frame))
+                yield frame
+        finally:
+            self.detector.close()
 
     @property
     def keypoints(self) -> Keypoints:

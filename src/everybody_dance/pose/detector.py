@@ -128,6 +128,42 @@ def detect_video(
     return detection
 
 
+class FollowingDetector:
+    """Follows one person through frames that are given one by one, in a process of its own, which keeps its logs quiet.
+
+    Close it, or use it as a context.
+    """
+
+    def __init__(self) -> None:
+        with _deaf_to_ctrl_c():
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin_following)
+
+    def detect(self, image: Frame, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The joints in ``image``, uint8 (H, W, 3): xy (137, 2) in its pixels and confidence (137,).
+
+        Raises:
+            DanceError: the detector stopped (``detector-failed``).
+        """
+        small = _shrunk(image)
+        try:
+            with _deaf_to_ctrl_c():
+                found = self._pool.submit(_follow, small)
+            xy, confidence = found.result()
+        except BrokenProcessPool as error:
+            raise DanceError("detector-failed", "The pose detector stopped; perhaps the memory ran out.") from error
+        return xy * np.float32(image.shape[0] / small.shape[0]), confidence
+
+    def close(self) -> None:
+        """Let go of the process."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> "FollowingDetector":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(T, 137, 2) and (T, 137) in pixels of the shrunk frames. At most a few chunks are in memory at a time."""
     results: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
@@ -185,6 +221,19 @@ def _begin_worker() -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     cv2.setNumThreads(1)
+
+
+_following: list[mediapipe.MediaPipeDetector] = []
+"""In a worker that follows: its detector."""
+
+
+def _begin_following() -> None:
+    _begin_worker()
+    _following.append(mediapipe.MediaPipeDetector())
+
+
+def _follow(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return _following[0].detect(frame)
 
 
 def _detect_chunk(frames: Frame, warm_up: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
