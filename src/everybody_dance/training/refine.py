@@ -13,10 +13,10 @@ from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place, to_images
 from everybody_dance.performer.painter import Painter
 from everybody_dance.subject.dataset import PairDataset, Sample
-from everybody_dance.training.parts import Adversary, Average, schedule, seed_step
+from everybody_dance.training.adversary import Adversary
+from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
 from everybody_dance.training.presets import Preset
-from everybody_dance.training.processes import average_gradients
-from everybody_dance.training.steps import LARGEST_GRADIENT, Batch, previous_frame, strips
+from everybody_dance.training.steps import Batch, previous_frame, strips
 
 
 class RefinerTrainer:
@@ -97,11 +97,7 @@ class RefinerTrainer:
         reported = {"discriminator": self.adversary.learn(real, fake, factor)}
         terms |= self.adversary.judge(real, fake, how.adversarial, how.feature_matching)
         loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        average_gradients(self.refiner.parameters())
-        nn.utils.clip_grad_norm_(self.refiner.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        descend(loss, self.refiner, self.optimizer, LARGEST_GRADIENT)
         self.average.update(self.refiner, step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
 

@@ -13,18 +13,15 @@ from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
 from everybody_dance.performer.painter import Painted, Painter
 from everybody_dance.subject.dataset import PairDataset, Sample
-from everybody_dance.training.parts import Adversary, Average, schedule, seed_step
+from everybody_dance.training.adversary import Adversary
+from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
 from everybody_dance.training.presets import Preset
-from everybody_dance.training.processes import average_gradients
 
 OUTSIDE_WEIGHT = 0.2
 """Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""
 
 COLOURS = 0.2
 """Weight of the reconstruction of the painted colours before compositing, relative to that of the frame."""
-
-LARGEST_GRADIENT = 20.0
-"""Norm of the generator's gradient at most: one bad batch must not undo the others."""
 
 MASK = 2.0
 """Weight of the penalties on the mask."""
@@ -166,11 +163,7 @@ class Trainer:
             reported["discriminator"] = self.adversary.learn(real, fake, factor)
             terms |= self.adversary.judge(real, fake, preset.adversarial, preset.feature_matching)
         loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        average_gradients(self.painter.parameters())
-        nn.utils.clip_grad_norm_(self.painter.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        descend(loss, self.painter, self.optimizer, LARGEST_GRADIENT)
         self.average.update(self.painter, step)
         return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
 

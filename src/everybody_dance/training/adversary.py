@@ -1,18 +1,13 @@
-"""What every stage of training is made of: an adversary, an average of weights, a schedule."""
-
-import copy
-from typing import Generic, TypeVar
+"""A discriminator and what learning from it takes: the same for whole pictures and for crops of a face."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from everybody_dance import losses
 from everybody_dance.networks.discriminator import MultiscaleDiscriminator
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.performer.engine import adam, mixed_precision, place
-from everybody_dance.training.processes import average_gradients
-
-Network = TypeVar("Network", bound=nn.Module)
+from everybody_dance.training.optimization import descend
 
 BETAS = (0.5, 0.999)
 """Of the discriminators' Adam, as in the paper."""
@@ -41,10 +36,7 @@ class Adversary:
         self.optimizer.param_groups[0]["lr"] = factor * self.rate
         with mixed_precision(self.device):
             loss = losses.least_squares_discriminator(self.network(real), self.network(painted.detach()))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        average_gradients(self.network.parameters())
-        self.optimizer.step()
+        descend(loss, self.network, self.optimizer)
         return loss.item()
 
     def judge(self, real: Tensor, painted: Tensor, adversarial: float, feature_matching: float) -> dict[str, Tensor]:
@@ -61,43 +53,3 @@ class Adversary:
         finally:
             self.network.requires_grad_(True)
         return terms
-
-
-class Average(Generic[Network]):
-    """Exponential moving average of a network's weights: what is shipped.
-
-    Args:
-        network: whose weights.
-        steps: it averages over about this many last steps; 0: the network itself is shipped.
-    """
-
-    def __init__(self, network: Network, steps: int) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False) if steps else network
-        self.steps = steps
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """What a checkpoint must hold of it: nothing where it is the network itself."""
-        return {"average": self.network} if self.steps else {}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """After ``step``, counted from 0; short at first, so that early previews show something."""
-        if not self.steps:
-            return
-        keep = min(1 - 1 / self.steps, (step + 1) / (step + 10))
-        averaged: list[Tensor] = list(self.network.parameters())
-        current: list[Tensor] = list(network.parameters())
-        torch._foreach_lerp_(averaged, current, 1 - keep)
-
-
-def schedule(step: int, total: int, decay_to: float) -> float:
-    """Factor of the learning rate: full for the first half, then linear down to ``decay_to``; a short warm-up."""
-    warm_up = min(1.0, (step + 1) / min(100, total / 10 + 1))
-    remaining = min(1.0, 2 * (1 - step / total))
-    return warm_up * (decay_to + (1 - decay_to) * remaining)
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Let every random draw of a step depend on the seed and the step alone, so that resuming needs no state."""
-    torch.manual_seed(seed * 1_000_003 + step)
