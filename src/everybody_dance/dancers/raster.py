@@ -118,11 +118,10 @@ class Canvas:
         self.material[rows, columns][nearer] = solid.material
         self.along[rows, columns][nearer] = along[nearer]
 
-    def points(self) -> Array:
-        """(H, W, 3): the places that are seen; meaningless where nothing is."""
-        width, height = self.camera.size
-        depth = np.where(np.isfinite(self.depth), self.depth, 0)[..., None]
-        return (self.camera.eye + depth * self.camera.rays(0, 0, width, height)).astype(np.float32)
+    def points(self, where: NDArray[np.bool_]) -> Array:
+        """(N, 3): the places that are seen in the pixels ``where`` (H, W), in which something must be."""
+        rays = self.camera.rays(0, 0, *self.camera.size)[where]
+        return (self.camera.eye + self.depth[where][:, None] * rays).astype(np.float32)
 
     def _box(self, solid: Solid) -> tuple[int, int, int, int] | None:
         """Pixels that the solid can touch."""

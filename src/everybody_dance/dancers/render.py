@@ -144,7 +144,7 @@ def render(dancer: Dancer, choreography: Choreography, seconds: float, size: tup
     background = _shadowed(dancer.room, large, figure, camera)
     person = canvas.material >= 0
     picture = background.copy()
-    picture[person] = _lit(dancer, skeleton, canvas)[person]
+    picture[person] = _lit(dancer, skeleton, canvas, person)
     image = cv2.resize(picture.clip(0, 255), size, interpolation=cv2.INTER_AREA)
     cover = cv2.resize(person.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     xy, confidence = _keypoints(dancer, skeleton, size)
@@ -206,12 +206,13 @@ def _face_of(look: Look) -> NDArray[np.float32]:
     return face_texture(look.skin, look.hair, look.iris, look.smile)
 
 
-def _lit(dancer: Dancer, skeleton: Skeleton, canvas: Canvas) -> NDArray[np.float32]:
-    """(H, W, 3): colours of the figure under the lamp; meaningless where it is not."""
-    points = canvas.points()
+def _lit(dancer: Dancer, skeleton: Skeleton, canvas: Canvas, person: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(N, 3): colours of the N pixels of the figure under the lamp."""
+    points = canvas.points(person)
+    material, along = canvas.material[person], canvas.along[person]
     across = ((points - skeleton.joints[Joint.MID_HIP]) @ skeleton.trunk[0]).astype(np.float32)
-    colour = colours(dancer.look, canvas.material, canvas.along, across)
-    face = canvas.material == Material.FACE
+    colour = colours(dancer.look, material, along, across)
+    face = material == Material.FACE
     if face.any():
         local = (points[face] - skeleton.skull) @ skeleton.head.T / dancer.build.head
         texture = _face_of(dancer.look)
@@ -221,18 +222,19 @@ def _lit(dancer: Dancer, skeleton: Skeleton, canvas: Canvas) -> NDArray[np.float
             texture, place[None, :, 0], place[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )[0]
         colour[face] = np.where(local[:, 2:] > 0.05, painted, colour[face])
-    normal = _softened(canvas)
-    view = points - canvas.camera.eye
+    normal = _softened(canvas)[person]
+    view = points - canvas.camera.eye.astype(np.float32)
     view /= np.maximum(np.linalg.norm(view, axis=-1, keepdims=True), 1e-6)
-    key = np.maximum(normal @ LIGHT.astype(np.float32), 0)
-    wrap = 0.5 + 0.5 * normal[..., 1]
+    lamp = LIGHT.astype(np.float32)
+    key = np.maximum(normal @ lamp, 0)
+    wrap = 0.5 + 0.5 * normal[:, 1]
     rim = np.clip(1 + (normal * view).sum(-1), 0, 1) ** 3
     light = 0.44 + 0.2 * wrap + 0.46 * key
-    hair = (canvas.material == Material.HAIR) | (canvas.material == Material.SHOE)
-    half = LIGHT - view
+    glossy = (material == Material.HAIR) | (material == Material.SHOE)
+    half = lamp - view
     half /= np.linalg.norm(half, axis=-1, keepdims=True)
-    shine = np.maximum((normal * half).sum(-1), 0) ** 30 * np.where(hair, 46, 10)
-    return np.asarray(colour * (light * (1 - 0.22 * rim))[..., None] + shine[..., None], np.float32)
+    shine = np.maximum((normal * half).sum(-1), 0) ** 30 * np.where(glossy, 46, 10)
+    return np.asarray(colour * (light * (1 - 0.22 * rim))[:, None] + shine[:, None], np.float32)
 
 
 def _softened(canvas: Canvas) -> NDArray[np.float32]:
