@@ -8,7 +8,6 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -23,17 +22,11 @@ from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
-from everybody_dance.evaluation.boxes import body_boxes
-from everybody_dance.evaluation.limits import at_speed, shaken
-from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.evaluation.normalization import normalization_error
-from everybody_dance.evaluation.steadiness import held_pose_similarity, memory_of_first_frame, repeated_passes
+from everybody_dance.evaluation.paired import filmed_from
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.detector import detect_video
-from everybody_dance.pose.filtering import SMOOTHINGS, clean
 from everybody_dance.pose.mediapipe import MediaPipeDetector
-from everybody_dance.retarget.normalize import normalize
 from everybody_dance.subject.subject import Subject
 from everybody_dance.transfer.synthesizer import Synthesizer
 from everybody_dance.transfer.transfer import transfer_video
@@ -50,8 +43,8 @@ def normalization(seconds: float = 8.0, training: float = 37.0) -> None:
     print("| source | its camera | target | dance | normalized | as it stands |\n|---|---|---|---|---|---|")
     views = {
         "as rendered": lambda dancer: dancer,
-        "1.5 times as far": lambda dancer: _filmed(dancer, far=1.5),
-        "2.5 times as far": lambda dancer: _filmed(dancer, far=2.5),
+        "1.5 times as far": lambda dancer: filmed_from(dancer, 1.5),
+        "2.5 times as far": lambda dancer: filmed_from(dancer, 2.5),
     }
     everything: dict[str, list[float]] = {"normalized": [], "as it stands": []}
     for source, target in (("bruno", "ada"), ("ada", "bruno"), ("chiyo", "dmitri"), ("dmitri", "chiyo")):
@@ -66,67 +59,6 @@ def normalization(seconds: float = 8.0, training: float = 37.0) -> None:
                 print(f"| {source} | {view} | {target} | {dance} | {error.normalized:.1f} | {error.unchanged:.1f} |")
     means = {name: float(np.mean(values)) for name, values in everything.items()}
     print(f"| all | | | | {means['normalized']:.1f} | {means['as it stands']:.1f} |")
-
-
-@app.command()
-def steadiness(subject: Folder, passes: int = 6, device: str = "auto") -> None:
-    """Does a performer that sees its own previous frame drift? The contraction tests, and a clip danced six times."""
-    prepared, performer = Subject.open(subject), Performer.load(subject, device)
-    # The clip: ten seconds at most, of training footage, without a break.
-    seen = prepared.keypoints.person_seen & np.isin(np.arange(len(prepared.keypoints)), prepared.training_frames)
-    first = _longest_run(seen)
-    length = min(round(10 * prepared.manifest.fps), int(np.argmin([*seen[first:], False])))
-    clip = prepared.keypoints[first : first + length]
-    noise = np.random.default_rng(0).integers(0, 256, performer.plate.shape, np.uint8)
-    other = prepared.frame(first + length // 2)
-    for name, before in (("another moment", other), ("noise", noise)):
-        difference = memory_of_first_frame(performer, clip, prepared.frame(first), before)
-        print(f"two beginnings ({name}), mean difference after 30 frames: {difference:.3f} of 255 (allowed: 1)")
-    for frame in (0, length // 3, 2 * length // 3):
-        print(
-            f"pose {frame} held, SSIM of frames 30 and 300: {held_pose_similarity(performer, clip, frame):.4f} (0.99)"
-        )
-    scores = repeated_passes(performer, clip, lambda index: prepared.frame(first + index), passes)
-    print(f"{length} frames danced {passes} times, SSIM of each pass: {', '.join(f'{score:.4f}' for score in scores)}")
-    print(f"last pass against the second: {scores[-1] - scores[1]:+.4f} (allowed: 0.005 either way)")
-
-
-@app.command()
-def limits(subject: Folder, seconds: float = 5.0, device: str = "auto") -> None:
-    """The demo's dance with errors put in, and faster and slower, against the truth: SSIM in the body box.
-
-    SUBJECT is the one that `dance demo` made.
-    """
-    prepared, performer = Subject.open(subject), Performer.load(subject, device)
-    size = prepared.manifest.size
-    found, true_keypoints_found = (detect_video(clip).keypoints for clip in (CLIPS.source, CLIPS.truth))
-    count = min(round(seconds * found.fps), len(found), len(true_keypoints_found))
-    with VideoReader(CLIPS.truth, size=size) as reader:
-        truth = list(islice(reader, count))
-    boxes = body_boxes(true_keypoints_found.scaled_to(size)[:count])
-
-    def score(dance: Keypoints, smoothing: str, frames: np.ndarray, of: np.ndarray) -> float:
-        placed = normalize(clean(dance, smoothing=smoothing), prepared.manifest.statistics, size).keypoints
-        wanted = dict(zip(frames.tolist(), of.tolist(), strict=True))
-        scores = [
-            ssim(picture, truth[wanted[index]], [boxes[wanted[index]]])[0]
-            for index, picture in enumerate(Synthesizer(performer, placed))
-            if index in wanted
-        ]
-        return float(np.nanmean(scores))
-
-    def row(name: str, dance: Keypoints, frames: np.ndarray, of: np.ndarray) -> None:
-        columns = [f"{score(dance, smoothing, frames, of):.3f}" for smoothing in SMOOTHINGS]
-        print(f"| {name} | {' | '.join(columns)} |", flush=True)
-
-    print(f"| | {' | '.join(SMOOTHINGS)} |\n|---{'|---' * len(SMOOTHINGS)}|")
-    every = np.arange(count)
-    for deviation in (0.0, 0.005, 0.01, 0.02, 0.04):
-        row(f"noise of {deviation:.1%} of body height", shaken(found[:count], deviation), every, every)
-    for missing in (0.05, 0.1, 0.2, 0.4):
-        row(f"{missing:.0%} of joints missed", shaken(found[:count], missing=missing), every, every)
-    for factor in (0.25, 0.5, 2.0, 4.0):
-        row(f"{factor:g} times as fast", *at_speed(found[:count], factor))
 
 
 @app.command()
@@ -181,16 +113,6 @@ def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = 
 
 def _exact(dancer: Dancer, dance: str, seconds: float) -> Keypoints:
     return true_keypoints(dancer, CHOREOGRAPHIES[dance], round(seconds * RATE), RATE, SIZE)
-
-
-def _filmed(dancer: Dancer, far: float) -> Dancer:
-    return replace(dancer, room=replace(dancer.room, camera_distance=far * dancer.room.camera_distance))
-
-
-def _longest_run(good: np.ndarray) -> int:
-    edges = np.flatnonzero(np.diff(np.r_[False, good, False].astype(int)))
-    starts, stops = edges[::2], edges[1::2]
-    return int(starts[np.argmax(stops - starts)])
 
 
 def _timed(work: Callable[[], object]) -> float:

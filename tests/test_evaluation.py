@@ -14,15 +14,8 @@ from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
-from everybody_dance.evaluation.metrics import (
-    BEST_PSNR,
-    compare_all,
-    compare_frames,
-    psnr,
-    spread,
-    ssim,
-    summary,
-)
+from everybody_dance.evaluation.compare import compare_all, compare_frames, spread, summary
+from everybody_dance.evaluation.metrics import BEST_PSNR, psnr, ssim
 from everybody_dance.evaluation.normalization import placement_error
 from everybody_dance.evaluation.self_reenactment import evaluate_held_out, held_out_frames
 from everybody_dance.evaluation.steadiness import (
@@ -121,13 +114,30 @@ class TestNearestNeighbor:
             training, xy=training.xy[wanted] + np.float32((5, -3)), confidence=training.confidence[wanted]
         )
         chosen = NearestNeighbor.choose(
-            queries, training, np.arange(100, 112), wall(), lambda index: noisy(index, SIZE)
+            queries, training, np.arange(100, 112), wall(), lambda index: noisy(index, SIZE), cuts=[1]
         )
         assert chosen.frames.tolist() == [107, 102]
         assert chosen.shifts.tolist() == [[5, -3], [5, -3]]
         first = next(iter(chosen))
         assert np.array_equal(first[:-3, 5:], noisy(107, SIZE)[3:, :-5])
         assert np.array_equal(first[:, :5], wall()[:, :5])
+
+    def test_neighbours_follow_each_other(self) -> None:
+        # Two frames of the footage show one pose, but for a hair: it would take turns, were there no tomorrow.
+        training = swaying(2)
+        xy = np.repeat(training.xy[:1], 2, axis=0)
+        xy[:, Joint.LEFT_WRIST, 0] += (0, 12)
+        training = replace(training, xy=xy)
+        between = np.repeat(xy[:1], 6, axis=0)
+        between[:, Joint.LEFT_WRIST, 0] += 6 + np.array([-1, 1, -1, 1, -1, 1])
+        queries = replace(training, xy=between, confidence=np.repeat(training.confidence[:1], 6, axis=0))
+        assert pose_distances(queries, training).argmin(axis=1).tolist() == [0, 1, 0, 1, 0, 1]
+
+        def frames(cuts: list[int]) -> list[int]:
+            return NearestNeighbor.choose(queries, training, [0, 1], wall(), lambda index: wall(), cuts).frames.tolist()
+
+        assert len(set(frames([]))) == 1
+        assert frames([1, 2, 3, 4, 5]) == [0, 1, 0, 1, 0, 1]
 
     def test_distance_by_hand(self) -> None:
         one = swaying(1)

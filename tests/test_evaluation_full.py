@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import safetensors.torch
@@ -10,15 +11,15 @@ import torch
 
 from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box, whole_frame
-from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, markdown, table
-from everybody_dance.evaluation.features import VGGDistance
+from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, report, rows
+from everybody_dance.evaluation.compare import compare_all
+from everybody_dance.evaluation.features import vgg_distance
+from everybody_dance.evaluation.flicker import TrueMotion
 from everybody_dance.evaluation.full import figures, full_scores
+from everybody_dance.evaluation.gallery import Gallery
 from everybody_dance.evaluation.limits import at_speed, shaken
-from everybody_dance.evaluation.metrics import (
-    compare_all,
-    flicker,
-)
-from everybody_dance.evaluation.pose_distance import Redetected, pose_distance
+from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
+from everybody_dance.evaluation.self_reenactment import RESULT, HeldOutDance, evaluate_held_out
 from everybody_dance.keypoints import FACE, LEFT_HAND, Joint
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.performer import Performer
@@ -54,16 +55,38 @@ class TestLimits:
 
 class TestFlicker:
     def test_what_moves_as_the_truth_does_has_none(self) -> None:
-        truth = [wall(), np.roll(wall(), 3, axis=1)]
-        darker = [(frame * 0.5).astype(np.uint8) for frame in truth]
-        whole = [whole_frame(SIZE), None]
-        same = flicker(truth[1], truth[0], truth[1], truth[0], whole)
-        assert same[0] == 0
-        assert np.isnan(same[1])
-        still = flicker(truth[0], truth[0], truth[1], truth[0], whole)[0]
-        change = np.abs(truth[1].astype(float) - truth[0]).mean()
-        assert still == pytest.approx(change, rel=1e-5)
-        assert flicker(darker[1], darker[0], truth[1], truth[0], whole)[0] == pytest.approx(change / 2, rel=0.1)
+        before, truth = wall(), np.roll(wall(), 3, axis=1)
+        motion = TrueMotion(truth, before)
+        boxes = [whole_frame(SIZE), None]
+        same = motion.flicker(truth, before, boxes)
+        assert (same["flicker"][0], same["flicker_moving"][0]) == (0, 0)
+        assert np.isnan(same["flicker"][1])
+        change = np.abs(truth.astype(float) - before).mean()
+        assert motion.flicker(before, before, boxes)["flicker"][0] == pytest.approx(change, rel=1e-5)
+        darker, darker_before = (truth * 0.5).astype(np.uint8), (before * 0.5).astype(np.uint8)
+        assert motion.flicker(darker, darker_before, boxes)["flicker"][0] == pytest.approx(change / 2, rel=0.1)
+
+    def test_still_and_moving_are_told_apart(self) -> None:
+        # On the left nothing moves; on the right a texture goes 4 pixels to the right.
+        texture = np.repeat(np.random.default_rng(0).integers(0, 256, (128, 64, 1)), 3, axis=2).astype(np.uint8)
+        texture = cv2.GaussianBlur(texture, (0, 0), 2)
+        before, truth = (
+            np.concatenate([np.full((128, 64, 3), 90, np.uint8), half], 1) for half in (texture, np.roll(texture, 4, 1))
+        )
+        motion = TrueMotion(truth, before)
+        assert motion.still[:, :60].all()
+        assert motion.still[:, 72:].mean() < 0.2
+        boxes = [whole_frame(SIZE)]
+        flashing = truth.copy()
+        flashing[:, :60] += 20
+        found = motion.flicker(flashing, before, boxes)
+        assert found["flicker_still"][0] == pytest.approx(20, rel=0.15)
+        assert found["flicker_moving"][0] < 1
+        # A shirt that keeps another pattern as it moves does not flicker; one whose pattern stands still does.
+        faded = [(128 + (frame.astype(float) - 128) / 2).astype(np.uint8) for frame in (before, truth)]
+        carried = motion.flicker(faded[1], faded[0], boxes)["flicker_moving"][0]
+        stuck = motion.flicker(before, before, boxes)["flicker_moving"][0]
+        assert carried < stuck / 3
 
     def test_none_at_the_beginning_and_at_cuts(self) -> None:
         keypoints = swaying(4)
@@ -98,45 +121,61 @@ class TestPoseDistance:
         assert pose_distance(fewer, wanted)["body"].missed.tolist() == [1, 1]
         assert pose_distance(wanted, fewer)["body"].missed.tolist() == [0, 0]
 
-    def test_frames_pass_through_unchanged(self) -> None:
+    def test_every_frame_of_the_results_that_count_is_looked_at(self) -> None:
         keypoints = swaying(3)
-        frames = [picture(keypoints, index) for index in range(3)]
+        closed = []
 
         class Finds:
-            def __init__(self) -> None:
-                self.calls = 0
+            def __init__(self, name: str) -> None:
+                self.name = name
+                self.seen: list[int] = []
 
             def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                self.calls += 1
-                return keypoints.xy[self.calls - 1], keypoints.confidence[self.calls - 1]
+                self.seen.append(int(image[0, 0, 0]))
+                return keypoints.xy[len(self.seen) - 1], keypoints.confidence[len(self.seen) - 1]
 
             def close(self) -> None:
-                self.calls = -1
+                closed.append((self.name, self.seen))
 
-        passing = Redetected(frames, Finds(), keypoints)
-        assert all(one is other for one, other in zip(passing, frames, strict=True))
-        assert np.array_equal(passing.keypoints.xy, keypoints.xy)
+        with Redetection({"one": Finds("one"), "two": Finds("two")}) as watcher:
+            for index in range(3):
+                shown = {name: np.full((4, 4, 3), 10 * index + place, np.uint8) for place, name in enumerate("abc")}
+                watcher(index, shown["a"], {"one": shown["b"], "two": shown["c"], "three": shown["a"]})
+            found = watcher.scores(keypoints)
+        assert closed == [("one", [1, 11, 21]), ("two", [2, 12, 22])]
+        assert set(found) == {"one", "two"}
+        assert found["one"]["pose_all"]["pixels"].tolist() == [0, 0, 0]
+
+
+class Blind:
+    """A detector that finds nobody."""
+
+    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+
+    def close(self) -> None:
+        pass
 
 
 def test_everything_in_one_pass(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
     performer = train(subject, PRESETS["debug"], steps=2)
-
-    class Blind:
-        def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
-
-        def close(self) -> None:
-            pass
-
-    found = figures(full_scores(subject, performer, detector=Blind))
+    found = figures(full_scores(subject, {RESULT: performer}, HeldOutDance.of(subject, 300), detector=Blind))
     assert set(found) == {"result", "nearest_neighbor", "background"}
-    assert set(found["result"]["body"]) == {"ssim", "psnr", "flicker"}
+    assert set(found["result"]["body"]) == {"ssim", "psnr", "flicker", "flicker_still", "flicker_moving"}
     assert found["result"]["body"]["ssim"].count == 4
     assert found["result"]["body"]["flicker"].count == 3
     assert found["nearest_neighbor"]["pose_all"]["missed"].mean == 135
     assert "pixels" not in found["result"]["pose_body"]
     assert "pose_body" not in found["background"]
+
+
+def test_a_performer_that_paints_smaller_is_measured_at_the_prepared_size(tmp_path: Path) -> None:
+    subject = make_subject(tmp_path / "s")
+    preset = replace(PRESETS["debug"], frame_area=SIZE[0] * SIZE[1] // 4)
+    performer = train(subject, preset, steps=2)
+    assert performer.manifest.size == (64, 64)
+    assert evaluate_held_out(subject, performer)["result"]["frame"]["ssim"] > 0.3
 
 
 class TestAblation:
@@ -157,18 +196,21 @@ class TestAblation:
 
     def test_the_variants_share_what_the_paper_shares(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
-        scores = ablate(subject, PRESETS["debug"], 8, [0])
-        assert list(scores) == list(VARIANTS)
+        dance = HeldOutDance.of(subject, 300)
+        with Gallery(dance.keypoints, clip=False) as gallery:
+            done = ablate(subject, PRESETS["debug"], 8, [0], dance, watchers=[gallery])
+        assert set(done.scores) == {*VARIANTS, "nearest_neighbor", "background"}
         for variant in ("frame-by-frame", "full"):
             manifest = Performer.load(subject.folder / "ablation" / "seed-0" / variant, "cpu").manifest
             assert manifest.steps == 8
             assert manifest.previous_frame == (variant == "full")
             assert list(manifest.refiners) == (["face"] if variant == "full" else [])
-        rows = table(scores, block=2)
-        assert ("body", "ssim") in [(row.region, row.metric) for row in rows]
-        text = markdown(rows)
-        assert "0.89564, 0.89597, 0.89807" in text
-        assert text.count("\n") == len(rows) + 2
+        found = rows(done.scores, block=2)
+        assert ("body", "ssim") in [(row.region, row.metric) for row in found]
+        text = report(found, gallery, {}, steps=8, seeds=1, frames=4).markdown()
+        assert "0.89564 / 0.89597 / 0.89807" in text
+        assert "none found" in text
+        assert list(gallery.bodies) == ["pose", "truth", *VARIANTS, "nearest_neighbor", "background"]
         assert not (subject.folder / "model").exists()
 
 
@@ -183,14 +225,14 @@ def test_what_is_unlike_anything_filmed() -> None:
     assert unlike_frames(dance, filmed[:0]).all()
 
 
-def test_vgg_distance(tmp_path: Path) -> None:
+def test_the_distance_of_vgg_features(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = tmp_path / "vgg.safetensors"
     network = VGG19Features(5)
     safetensors.torch.save_file(
         {f"features.{name}": value for name, value in network.features.state_dict().items()}, weights
     )
-    distance = VGGDistance(weights, torch.device("cpu"))
+    distance = vgg_distance(weights, torch.device("cpu"))
     keypoints = swaying(8)
     truth, other = picture(keypoints, 0), picture(keypoints, 7)
     boxes = [Box(30, 30, 48, 64), whole_frame(SIZE), None, Box(0, 0, 8, 40)]

@@ -1,4 +1,4 @@
-"""``dance benchmark``: how fast this machine trains, and what makes it so."""
+"""``dance benchmark``: transfers whose right answer is known, the paper's limits as curves, and speed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +6,18 @@ from typing import Annotated
 import typer
 
 from everybody_dance.commands import options
+from everybody_dance.commands.benchmark_limits import limits
+from everybody_dance.commands.benchmark_transfer import transfer
 from everybody_dance.commands.console import session
 
 benchmark = typer.Typer(
-    name="benchmark", help="Measure this machine and our engine.", no_args_is_help=True, rich_markup_mode=None
+    name="benchmark",
+    help="Measure the method on rendered dancers, whose truth is known, and the engine on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
+benchmark.command("transfer")(transfer)
+benchmark.command("limits")(limits)
 
 
 @benchmark.command("train")

@@ -1,28 +1,25 @@
-"""``dance evaluate``: every figure of a trained performer on footage it never saw."""
+"""``dance evaluate``: every figure of a trained performer on footage it never saw, as a report."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from everybody_dance.commands import options
-from everybody_dance.commands.console import session
-from everybody_dance.commands.train import TITLES
+from everybody_dance.commands.console import Session, session
+from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_text
 
 if TYPE_CHECKING:
-    from everybody_dance.evaluation.full import Figures
-
-UNITS = {
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-    "vgg_distance": "VGG-19 distance",
-    "flicker": "flicker (of 255)",
-    "pixels": "pose distance (pixels)",
-    "percent": "pose distance (% of height)",
-    "missed": "joints missed a frame",
-}
+    from everybody_dance.evaluation.metrics import Metric
+    from everybody_dance.evaluation.pose_distance import FrameDetector
+    from everybody_dance.evaluation.report import Report
+    from everybody_dance.evaluation.results import Provenance
+    from everybody_dance.evaluation.self_reenactment import HeldOutDance
+    from everybody_dance.subject.subject import Subject
 
 
 def evaluate(
@@ -30,6 +27,8 @@ def evaluate(
     frames: Annotated[int, typer.Option(min=2, metavar="N", help="Held-out frames that are painted, at most.")] = 300,
     device: options.Device = "auto",
     vgg_weights: options.VggWeights = None,
+    lpips_weights: options.LpipsWeights = None,
+    download_lpips: options.DownloadLpips = False,
     ablation: Annotated[
         bool,
         typer.Option("--ablation", help="Train and compare: frame by frame, with temporal smoothing, with face GAN."),
@@ -42,84 +41,153 @@ def evaluate(
 ) -> None:
     """Measure a performer on the footage that was held out, beside the closest training frame and the empty place.
 
-    Likeness (SSIM, PSNR and, where weights are at hand, the distance of VGG-19 features) and flicker in the body's box,
-    the face's box and the whole frame; and how far the pose that is found in the result lies from the one it was given.
+    Likeness (SSIM, PSNR and, where weights are at hand, LPIPS and the distance of VGG-19 features) and flicker in the
+    body's box, the face's box and the whole frame; how far the pose that is found in the result lies from the one it
+    was given; and whether the performer is steady. SUBJECT/evaluation/report.html shows all of it, with pictures.
 
     With --ablation the paper's three variants are trained for equally many steps (in SUBJECT/ablation) and compared.
     """
     with session("evaluate", as_json, debug) as current:
-        if vgg_weights is not None:
-            options.check_files(vgg_weights)
-        from everybody_dance.evaluation.ablation import ablate, markdown, table
-        from everybody_dance.evaluation.full import figures, full_scores
-        from everybody_dance.networks.vgg import find_vgg19_weights
-        from everybody_dance.performer.performer import Performer
-        from everybody_dance.pose import mediapipe
-        from everybody_dance.pose.detector import FollowingDetector
+        if lpips_weights is not None and download_lpips:
+            raise UsageError("two-weights", "Give either --lpips-weights or --download-lpips, not both.")
+        options.check_files(*(path for path in (vgg_weights, lpips_weights) if path is not None))
+        from everybody_dance.evaluation.full import metrics_at_hand
+        from everybody_dance.evaluation.self_reenactment import HeldOutDance
+        from everybody_dance.performer.performer import usable_device
         from everybody_dance.subject.subject import Subject
-        from everybody_dance.training.presets import PRESETS
 
         prepared = Subject.open(subject)
-        weights = find_vgg19_weights(vgg_weights)
-        if weights is None:
-            current.remark("No VGG-19 weights at hand: the distance of its features is left out.")
-        ours = prepared.manifest.detector == mediapipe.NAME
-        if not ours:
-            current.remark("These poses are not from the built-in detector: the pose distance is left out.")
-        detector = FollowingDetector if ours else None
+        dance = HeldOutDance.of(prepared, frames)
+        if not dance.keypoints.person_seen.any():
+            raise DanceError(
+                "nothing-held-out", "No footage with a person was held out, so there is nothing to measure on."
+            )
+        vgg, lpips = _weights(current, vgg_weights, lpips_weights, download_lpips)
+        metrics = metrics_at_hand(usable_device(device), vgg, lpips)
+        detector = _detector(current, prepared)
         if ablation:
-            with current.stage("Training the variants") as stage:
-                scores = ablate(
-                    prepared,
-                    PRESETS[preset],
-                    steps,
-                    range(seeds),
-                    device=device,
-                    limit=frames,
-                    vgg_weights=weights,
-                    detector=detector,
-                    on_progress=lambda at: stage(at.step, at.total_steps, at.stage, at.seconds_left),
-                )
-            rows = table(scores, block=round(prepared.manifest.fps))
-            current.metrics["ablation"] = [vars(row) for row in rows]
-            out = subject / "ablation"
-            write_text(out / "ablation.json", json.dumps(current.metrics["ablation"], indent=2) + "\n")
-            write_text(out / "ablation.md", markdown(rows))
-            current.wrote("ablation", out / "ablation.md")
-            current.say(markdown(rows))
-            return
-        performer = Performer.load(subject, device)
-        with current.stage("Measuring on held-out frames") as stage:
-            found = figures(
-                full_scores(
-                    prepared, performer, limit=frames, vgg_weights=weights, detector=detector, on_progress=stage
-                )
-            )
-        if not found:
-            return
-        current.metrics |= {
-            name: {
-                region: {metric: vars(value) for metric, value in by_metric.items()}
-                for region, by_metric in regions.items()
-            }
-            for name, regions in found.items()
-        }
-        path = subject / "training" / "evaluation.json"
-        write_text(path, json.dumps(current.metrics, indent=2) + "\n")
-        current.wrote("evaluation", path)
-        for region in found["result"]:
-            current.say("\n".join(["", *_table(found, region)]))
+            _ablation(current, prepared, dance, metrics, detector, preset, steps, seeds, device, vgg)
+        else:
+            _performer(current, prepared, dance, metrics, detector, device)
 
 
-def _table(figures: "Figures", region: str) -> list[str]:
-    """The figures of one region as lines: a metric in each, mean and standard deviation over frames."""
-    names = [name for name, regions in figures.items() if region in regions]
-    lines = [f"{region.replace('_', ', '):<28}" + "".join(f"{TITLES[name]:>26}" for name in names)]
-    for metric, title in UNITS.items():
-        if metric in figures["result"][region]:
-            found = [figures[name][region].get(metric) for name in names]
-            lines.append(
-                f"  {title:<26}"
-                + "".join(f"{'':>26}" if s is None else f"{s.mean:>17.4f} ± {s.std:<6.3f}" for s in found)
-            )
-    return lines
+def _performer(
+    current: Session,
+    subject: "Subject",
+    dance: "HeldOutDance",
+    metrics: "dict[str, Metric]",
+    detector: "Callable[[], FrameDetector] | None",
+    device: str,
+) -> None:
+    from everybody_dance.evaluation.full import figures, full_scores, report
+    from everybody_dance.evaluation.gallery import Gallery
+    from everybody_dance.evaluation.results import plain, provenance
+    from everybody_dance.evaluation.self_reenactment import RESULT
+    from everybody_dance.evaluation.steadiness import steadiness
+    from everybody_dance.performer.performer import Performer
+
+    performer = Performer.load(subject.folder, device)
+    with Gallery(dance.keypoints) as gallery, current.stage("Measuring on held-out frames") as stage:
+        scores = full_scores(
+            subject,
+            {RESULT: performer},
+            dance,
+            metrics=metrics,
+            detector=detector,
+            watchers=[gallery],
+            on_progress=stage,
+        )
+    with current.stage("Testing its steadiness") as stage:
+        steady = steadiness(subject, performer, on_progress=stage)
+    if steady is None:
+        current.remark("The person is never seen for more than a second without a break: steadiness is not tested.")
+    found = figures(scores)
+    current.metrics |= plain(found)
+    if steady is not None:
+        current.metrics["steadiness"] = {**vars(steady), "drift": steady.drift, "passed": steady.passed}
+    made = provenance(["dance", *sys.argv[1:]], {RESULT: (subject.folder, performer)})
+    page = report(found, scores, gallery, steady, made, frames=len(dance.frames))
+    finish(current, subject.folder / "evaluation", "report", page, current.metrics, made)
+
+
+def _ablation(
+    current: Session,
+    subject: "Subject",
+    dance: "HeldOutDance",
+    metrics: "dict[str, Metric]",
+    detector: "Callable[[], FrameDetector] | None",
+    preset: options.PresetName,
+    steps: int,
+    seeds: int,
+    device: str,
+    vgg_weights: Path | None,
+) -> None:
+    from everybody_dance.evaluation.ablation import ablate, report, rows
+    from everybody_dance.evaluation.gallery import Gallery
+    from everybody_dance.evaluation.results import provenance
+    from everybody_dance.training.presets import PRESETS
+
+    with Gallery(dance.keypoints) as gallery, current.stage("Training and measuring the variants") as stage:
+        done = ablate(
+            subject,
+            PRESETS[preset],
+            steps,
+            range(seeds),
+            dance,
+            device=device,
+            vgg_weights=vgg_weights,
+            metrics=metrics,
+            detector=detector,
+            watchers=[gallery],
+            on_training=lambda at: stage(at.step, at.total_steps, at.stage, at.seconds_left),
+            on_progress=lambda done, total: stage(done, total, "measuring"),
+        )
+    found = rows(done.scores, block=round(subject.manifest.fps))
+    current.metrics["ablation"] = [vars(row) for row in found]
+    made = provenance(["dance", *sys.argv[1:]], done.performers)
+    page = report(found, gallery, made, steps=steps, seeds=seeds, frames=len(dance.frames))
+    finish(current, subject.folder / "evaluation", "ablation", page, current.metrics, made)
+
+
+def finish(
+    current: Session, folder: Path, name: str, page: "Report", found: dict[str, Any], made: "Provenance"
+) -> None:
+    """Write what was found to ``folder``: a page, its tables, the figures, and a line more of the results."""
+    from everybody_dance.evaluation.results import append
+
+    write_text(folder / f"{name}.json", json.dumps(found, indent=2) + "\n")
+    write_text(folder / f"{name}.md", page.markdown())
+    write_text(folder / f"{name}.html", page.html())
+    append(folder, name, made, found)
+    current.wrote(name, folder / f"{name}.html")
+    current.say(page.markdown())
+    current.say(f"With pictures: {folder / name}.html")
+
+
+def _weights(
+    current: Session, vgg_weights: Path | None, lpips_weights: Path | None, download: bool
+) -> tuple[Path | None, Path | None]:
+    """The files of weights to use; what is left out for lack of them is said."""
+    from everybody_dance.networks.lpips import download_lpips, find_lpips_weights
+    from everybody_dance.networks.vgg import find_vgg19_weights
+
+    vgg, lpips = find_vgg19_weights(vgg_weights), find_lpips_weights(lpips_weights)
+    if lpips is None and download:
+        with current.stage("Downloading AlexNet (bytes)") as stage:
+            lpips = download_lpips(stage)
+    if vgg is None:
+        current.remark("No VGG-19 weights at hand: the distance of its features is left out.")
+    if lpips is None:
+        current.remark("No AlexNet or VGG-16 weights at hand: LPIPS is left out; --download-lpips gets them.")
+    return vgg, lpips
+
+
+def _detector(current: Session, subject: "Subject") -> "Callable[[], FrameDetector] | None":
+    """What finds the poses again: the detector that found them."""
+    from everybody_dance.pose import mediapipe
+    from everybody_dance.pose.detector import FollowingDetector
+
+    if subject.manifest.detector != mediapipe.NAME:
+        current.remark("These poses are not from the built-in detector: the pose distance is left out.")
+        return None
+    return FollowingDetector

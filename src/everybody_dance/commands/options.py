@@ -113,6 +113,15 @@ Holdout = Annotated[
 VggWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="VGG-19 weights for the perceptual loss (.safetensors or .pth).")
 ]
+Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps of each training, instead of --minutes.")]
+BENCHMARK_FOLDER = Path("dance-benchmark")
+BenchmarkFolder = Annotated[
+    Path, typer.Option("--out", help="Folder for videos, subjects and the report.", metavar="DIR")
+]
+LpipsWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="AlexNet or VGG-16 weights for LPIPS: torchvision's own file.")
+]
+DownloadLpips = Annotated[bool, typer.Option("--download-lpips", help="Download AlexNet for LPIPS (244 MB, once).")]
 Refine = Annotated[
     str,
     typer.Option(
@@ -120,6 +129,21 @@ Refine = Annotated[
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was trained before.")]
+
+
+BENCHMARK_MINUTES = 4.5
+"""Of each training, unless told otherwise."""
+
+
+def minutes_or_steps(minutes: float | None, steps: int | None) -> float | None:
+    """The minutes that a benchmark's trainings take; None where steps are given.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if minutes is not None and steps is not None:
+        raise UsageError("steps-and-minutes", "Give either --steps or --minutes, not both.")
+    return BENCHMARK_MINUTES if minutes is None and steps is None else minutes
 
 
 def check_files(*paths: Path) -> None:

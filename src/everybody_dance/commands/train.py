@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from everybody_dance.subject.subject import Subject
     from everybody_dance.training.loop import TrainingProgress
 
-TITLES = {"result": "result", "nearest_neighbor": "nearest training frame", "background": "empty place alone"}
-
 
 def train(
     subject: Annotated[Path, typer.Argument(help="Folder that `dance prepare` made.", metavar="SUBJECT")],
@@ -146,6 +144,8 @@ def measure_held_out(current: Session, subject: "Subject", performer: "Performer
 
 def say_scores(current: Session, evaluation: "Evaluation") -> None:
     """One line each for the result and what it has to beat."""
+    from everybody_dance.evaluation.self_reenactment import TITLES
+
     for name, title in TITLES.items():
         score = evaluation.get(name, {}).get("body", {}).get("ssim")
         if score is not None:

@@ -4,7 +4,7 @@ All are trained for the same number of generator steps. The face GAN is trained 
 so the last two share one generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,10 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.drawing.parts import Part
+from everybody_dance.evaluation.compare import Scores, Watcher
 from everybody_dance.evaluation.full import full_scores
-from everybody_dance.evaluation.metrics import Scores
+from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
+from everybody_dance.evaluation.metrics import ABOUT, METRICS, Metric
 from everybody_dance.evaluation.pose_distance import FrameDetector
-from everybody_dance.evaluation.self_reenactment import RESULT
+from everybody_dance.evaluation.report import Report as Page
+from everybody_dance.evaluation.report import Table
+from everybody_dance.evaluation.results import Provenance
+from everybody_dance.evaluation.self_reenactment import TITLES, HeldOutDance
+from everybody_dance.performer.performer import Performer
+from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.loop import Report, train
 from everybody_dance.training.presets import Preset, frame_by_frame, stages
@@ -23,7 +31,7 @@ from everybody_dance.training.presets import Preset, frame_by_frame, stages
 VARIANTS = ("frame by frame", "+ temporal smoothing", "+ face GAN")
 
 # Tables 1 to 3 of the paper (arXiv version 1), by region and metric, in the order of VARIANTS. Other data, another
-# detector: beside ours for the pattern, not for the values. LPIPS is not ours to compare with.
+# detector: beside ours for the pattern, not for the values.
 PUBLISHED: dict[tuple[str, str], tuple[float, float, float]] = {
     ("body", "ssim"): (0.89564, 0.89597, 0.89807),
     ("face", "ssim"): (0.81374, 0.81770, 0.83046),
@@ -42,18 +50,34 @@ PUBLISHED: dict[tuple[str, str], tuple[float, float, float]] = {
 RESAMPLES = 2000
 
 
+@dataclass(frozen=True)
+class Ablation:
+    """What came of the trainings.
+
+    Attributes:
+        scores: of each of ``VARIANTS``, and of both baselines, by seed, on the same held-out frames.
+        performers: of every training the folder and what it made, by seed and variant.
+    """
+
+    scores: dict[str, list[Scores]]
+    performers: dict[str, tuple[Path, Performer]]
+
+
 def ablate(
     subject: Subject,
     preset: Preset,
     steps: int,
     seeds: Sequence[int],
+    dance: HeldOutDance,
     *,
     device: str = "auto",
-    limit: int = 300,
     vgg_weights: Path | None = None,
+    metrics: Mapping[str, Metric] = METRICS,
     detector: Callable[[], FrameDetector] | None = None,
-    on_progress: Report = lambda progress: None,
-) -> dict[str, list[Scores]]:
+    watchers: Sequence[Watcher] = (),
+    on_training: Report = lambda progress: None,
+    on_progress: Progress = ignore_progress,
+) -> Ablation:
     """Train and measure the three variants, going on where an earlier run stopped.
 
     Args:
@@ -61,44 +85,48 @@ def ablate(
         preset: the full method.
         steps: of the generator, in each variant.
         seeds: one training of each variant for each.
-        device, vgg_weights: as in ``train``; the weights are also for the metric.
-        limit, detector: as in ``full_scores``.
-        on_progress: told the steps of each training.
-
-    Returns:
-        For each of ``VARIANTS`` the scores by seed, on the same held-out frames.
+        device, vgg_weights: as in ``train``.
+        dance, metrics, detector: as in ``full_scores``.
+        watchers: shown the first seed's frames.
+        on_training: told the steps of each training.
+        on_progress: told the frames measured, of each seed.
     """
     share = next(stage.share for stage in stages(preset, ["face"]) if stage.name == "main")
     whole = round(steps / share)
-    scores: dict[str, list[Scores]] = {name: [] for name in VARIANTS}
+    scores: dict[str, list[Scores]] = {}
+    performers: dict[str, tuple[Path, Performer]] = {}
+
+    def trained(how: Preset, seed: int, name: str, refined: Sequence[Part], steps: int) -> Performer:
+        folder = subject.folder / "ablation" / f"seed-{seed}" / name
+        performer = train(
+            subject,
+            how,
+            refined=refined,
+            steps=steps,
+            device=device,
+            seed=seed,
+            vgg_weights=vgg_weights,
+            folder=folder,
+            on_progress=on_training,
+        )
+        performers[f"seed {seed}, {name}"] = folder, performer
+        return performer
+
     for seed in seeds:
-        place = subject.folder / "ablation" / f"seed-{seed}"
-        alone = train(
+        alone = trained(frame_by_frame(preset), seed, "frame-by-frame", [], round(whole * share))
+        full = trained(preset, seed, "full", ["face"], whole)
+        found = full_scores(
             subject,
-            frame_by_frame(preset),
-            refined=[],
-            steps=round(whole * share),
-            device=device,
-            seed=seed,
-            vgg_weights=vgg_weights,
-            folder=place / "frame-by-frame",
+            dict(zip(VARIANTS, (alone, full.unrefined(), full), strict=True)),
+            dance,
+            metrics=metrics,
+            detector=detector,
+            watchers=() if scores else watchers,
             on_progress=on_progress,
         )
-        full = train(
-            subject,
-            preset,
-            refined=["face"],
-            steps=whole,
-            device=device,
-            seed=seed,
-            vgg_weights=vgg_weights,
-            folder=place / "full",
-            on_progress=on_progress,
-        )
-        for name, performer in zip(VARIANTS, (alone, full.unrefined(), full), strict=True):
-            found = full_scores(subject, performer, limit=limit, vgg_weights=vgg_weights, detector=detector)
-            scores[name].append(found[RESULT])
-    return scores
+        for name, of_result in found.items():
+            scores.setdefault(name, []).append(of_result)
+    return Ablation(scores, performers)
 
 
 def difference_interval(
@@ -139,51 +167,110 @@ class Row:
     """One line of the ablation's table.
 
     Attributes:
-        region, metric: as in ``full.Figures``.
-        ours: mean of each of ``VARIANTS``; NaN where nothing was measured.
+        region, metric: as in ``full_scores``.
+        ours: mean of each of ``VARIANTS`` and of both baselines, by name; NaN where nothing was measured.
         changes: for the second and third variant, the difference to the one before, and its interval.
         published: the paper's figures, if it has them.
     """
 
     region: str
     metric: str
-    ours: tuple[float, ...]
+    ours: dict[str, float]
     changes: tuple[tuple[float, float, float], ...]
     published: tuple[float, ...] | None
 
 
-def table(scores: dict[str, list[Scores]], block: int) -> list[Row]:
+def rows(scores: Mapping[str, list[Scores]], block: int) -> list[Row]:
     """The two tables of the paper for this subject, and what else was measured.
 
     Args:
         scores: from ``ablate``.
         block: frames in a block of the bootstrap; about a second.
     """
-    first = scores[VARIANTS[0]][0]
-    rows = []
-    for region, by_metric in first.items():
+    found = []
+    for region, by_metric in scores[VARIANTS[0]][0].items():
         for metric in by_metric:
-            values = [[trained[region][metric] for trained in scores[name]] for name in VARIANTS]
-            if not all(np.isfinite(np.stack(of_variant)).any() for of_variant in values):
+            values = {
+                name: [trained[region][metric] for trained in of_variant if region in trained]
+                for name, of_variant in scores.items()
+            }
+            means = {name: _mean(of_variant) for name, of_variant in values.items()}
+            if not all(np.isfinite(means[name]) for name in VARIANTS):
                 continue
-            changes = tuple(difference_interval(after, before, block) for before, after in pairwise(values))
-            means = tuple(float(np.nanmean(np.stack(of_variant))) for of_variant in values)
-            rows.append(Row(region, metric, means, changes, PUBLISHED.get((region, metric))))
-    return rows
+            changes = tuple(difference_interval(values[b], values[a], block) for a, b in pairwise(VARIANTS))
+            found.append(Row(region, metric, means, changes, PUBLISHED.get((region, metric))))
+    return found
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """``table`` as Markdown. A change whose interval holds 0 is no difference found, and is said to be none."""
-    lines = [
-        f"| region, metric | {' | '.join(VARIANTS)} | change by smoothing | change by face GAN | published |",
-        "|---" * 7 + "|",
-    ]
-    for row in rows:
-        ours = " | ".join(f"{value:.4f}" for value in row.ours)
-        changes = " | ".join(
-            f"{change:+.4f} ({low:+.4f} to {high:+.4f})" + ("" if low > 0 or high < 0 else ", none found")
-            for change, low, high in row.changes
-        )
-        published = "" if row.published is None else ", ".join(f"{value:g}" for value in row.published)
-        lines.append(f"| {row.region.replace('_', ' ')}, {row.metric} | {ours} | {changes} | {published} |")
-    return "\n".join(lines) + "\n"
+def report(found: Sequence[Row], gallery: Gallery, made: Provenance, *, steps: int, seeds: int, frames: int) -> Page:
+    """The ablation as a page: the paper's two tables for this subject beside the paper's, and pictures."""
+    page = Page(
+        "Ablation: frame by frame, temporal smoothing, face GAN",
+        [
+            f"Three variants, each trained for {steps} steps of the generator, {_times(seeds)}, and measured on"
+            f" {frames} frames that none of them saw. The face GAN is trained on top of the second, as in the paper.",
+            "Beside each change stands its 95 % interval, from a block bootstrap over seconds of footage (and over "
+            "trainings, where there are several). An interval that holds 0 is no difference found.",
+        ],
+        provenance=made,
+    )
+    likeness = [row for row in found if not row.region.startswith("pose_")]
+    poses = [row for row in found if row.region.startswith("pose_")]
+    for title, of_table in (("Likeness to the truth", likeness), ("The pose found again", poses)):
+        if of_table:
+            page.sections += [_values(title, of_table), _changes(f"{title}: what each part changes", of_table)]
+    names = {POSE: "pose", TRUTH: "truth", **dict(zip(VARIANTS, VARIANTS, strict=True)), **TITLES}
+    page.sections += gallery.sections(names)
+    return page
+
+
+def _values(title: str, found: Sequence[Row]) -> Table:
+    names = [name for name in (*VARIANTS, *TITLES) if any(name in row.ours for row in found)]
+    cells, best = [], []
+    for row in found:
+        about = ABOUT[row.metric]
+        values = [row.ours.get(name, float("nan")) for name in names]
+        published = "" if row.published is None else " / ".join(f"{value:g}" for value in row.published)
+        shown = ["" if np.isnan(value) else f"{value:.{about.digits}f}" for value in values]
+        cells.append([f"{_region(row.region)}, {about.title}", *shown, published])
+        of_variants = values[: len(VARIANTS)]
+        best.append(1 + of_variants.index((max if about.better == "higher" else min)(of_variants)))
+    columns = ["", *(TITLES.get(name, name) for name in names), "published"]
+    note = (
+        "Published: Tables 1 to 3 of the paper (arXiv version 1), the same three variants, measured on other people"
+        " with another detector: compare the pattern, not the values."
+    )
+    return Table(title, columns, cells, best, note)
+
+
+def _changes(title: str, found: Sequence[Row]) -> Table:
+    cells = []
+    for row in found:
+        about = ABOUT[row.metric]
+        shown = [_change(change, about.digits, about.better == "higher") for change in row.changes]
+        published = ["", ""]
+        if row.published is not None:
+            published = [f"{after - before:+.5f}" for before, after in pairwise(row.published)]
+        cells.append([f"{_region(row.region)}, {about.title}", shown[0], published[0], shown[1], published[1]])
+    return Table(title, ["", "by smoothing", "published", "by face GAN", "published"], cells)
+
+
+def _change(change: tuple[float, float, float], digits: int, higher_is_better: bool) -> str:
+    middle, low, high = change
+    figures = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    if low <= 0 <= high:
+        return f"{figures}, none found"
+    return f"{figures}, {'better' if (middle > 0) == higher_is_better else 'worse'}"
+
+
+def _mean(values: Sequence[NDArray[np.float64]]) -> float:
+    every = np.concatenate(values) if values else np.empty(0)
+    return float(np.nanmean(every)) if np.isfinite(every).any() else float("nan")
+
+
+def _region(region: str) -> str:
+    return region.replace("pose_", "pose of ").replace("of all", "of all joints")
+
+
+def _times(seeds: int) -> str:
+    return "once" if seeds == 1 else f"with {seeds} seeds"

@@ -12,6 +12,15 @@ from everybody_dance.retarget.likeness import pose_distances
 
 Frame = NDArray[np.uint8]
 
+CANDIDATES = 20
+"""Training frames that may stand for one query."""
+
+SMOOTHNESS = 0.5
+"""How much neighbours that follow each other have to be alike, against how much they have to be like the queries."""
+
+UNREACHABLE = 10.0
+"""Body heights: farther than any pose, and finite, so that sums are."""
+
 
 def background(plate: Frame, frames: int) -> Iterator[Frame]:
     """The empty place alone, ``frames`` times."""
@@ -42,8 +51,9 @@ class NearestNeighbor:
         training_frames: Sequence[int] | NDArray[np.int64],
         plate: Frame,
         read: Callable[[int], Frame],
+        cuts: Sequence[int] = (),
     ) -> "NearestNeighbor":
-        """Find the neighbours of all ``queries`` among ``training``.
+        """Find the neighbours of all ``queries`` among ``training``: close to them, and to each other over time.
 
         Args:
             queries: (Q frames), the poses asked for, in the target's frame.
@@ -51,13 +61,14 @@ class NearestNeighbor:
             training_frames: (N,), the index by which ``read`` knows each of them.
             plate: uint8 (H, W, 3).
             read: called only for frames that were chosen, as they are needed.
+            cuts: of the queries, those that do not follow the one before.
         """
-        if not len(training):
+        if not len(training) or not len(queries):
             nothing = np.full(len(queries), -1, np.int64)
             return cls(nothing, np.zeros((len(queries), 2), np.int64), plate, read)
         distances = pose_distances(queries, training)
-        nearest = distances.argmin(axis=1)
         reachable = np.isfinite(distances.min(axis=1))
+        nearest = _smoothest(distances, training, {*cuts, *np.flatnonzero(~reachable).tolist()})
         shift = queries.xy[:, Joint.MID_HIP] - training.xy[nearest, Joint.MID_HIP]
         return cls(
             np.where(reachable, np.asarray(training_frames, np.int64)[nearest], -1),
@@ -73,6 +84,39 @@ class NearestNeighbor:
         read = lru_cache(maxsize=16)(self.read)
         for frame, (x, y) in zip(self.frames.tolist(), self.shifts.tolist(), strict=True):
             yield self.plate if frame < 0 else shifted(read(frame), x, y, self.plate)
+
+
+def _smoothest(distances: NDArray[np.float64], training: Keypoints, cuts: set[int]) -> NDArray[np.int64]:
+    """The path through the ``CANDIDATES`` nearest of each query with the least cost, by dynamic programming.
+
+    The cost is the sum of squared distances of queries to their neighbours, and ``SMOOTHNESS`` times those of
+    neighbours to the next: the same measure, so the one weight has no unit.
+
+    Args:
+        distances: (Q, N), of queries to training frames.
+        training: (N frames).
+        cuts: queries before which nothing is remembered.
+    """
+    count = min(CANDIDATES, distances.shape[1])
+    near = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    own = np.square(np.minimum(np.take_along_axis(distances, near, axis=1), UNREACHABLE))
+    back = np.zeros_like(near)
+    total = own[0]
+    for query in range(1, len(near)):
+        if query in cuts:
+            back[query] = total.argmin()
+            total = own[query] + total.min()
+            continue
+        apart = pose_distances(training[near[query]], training[near[query - 1]])
+        steps = total + SMOOTHNESS * np.square(np.minimum(apart, UNREACHABLE))
+        back[query] = steps.argmin(axis=1)
+        total = own[query] + steps.min(axis=1)
+    chosen = np.zeros(len(near), np.int64)
+    at = int(total.argmin())
+    for query in range(len(near) - 1, -1, -1):
+        chosen[query] = near[query, at]
+        at = int(back[query, at])
+    return chosen
 
 
 def shifted(image: Frame, x: int, y: int, behind: Frame) -> Frame:

@@ -1,6 +1,6 @@
-"""How different pictures look to VGG-19: a distance of features, for machines without the weights of LPIPS."""
+"""How different pictures look to a network that knows what things are: LPIPS, and the distance of VGG-19 features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -8,50 +8,84 @@ from torch import Tensor
 
 from everybody_dance import losses
 from everybody_dance.drawing.window import Box
-from everybody_dance.evaluation.metrics import Frame
+from everybody_dance.evaluation.metrics import Frame, Metric
+from everybody_dance.networks.lpips import SMALLEST, load_lpips
 from everybody_dance.networks.vgg import load_vgg19
 from everybody_dance.performer.engine import mixed_precision, place, to_tensor
 
-SMALLEST = 16
-"""A box with a side of fewer pixels has no fifth layer."""
+Features = list[Tensor]
 
 
-class VGGDistance:
-    """A metric: the perceptual loss of pix2pixHD (losses.perceptual, all five layers) on each box. It is not LPIPS.
-
-    Whole frames have none: they are mostly background, and on a CPU they take half a minute each.
+class FeatureDistance:
+    """A metric: the distance of two pictures' features on each box.
 
     Args:
-        weights: file of VGG-19 weights.
+        describe: (B, 3, H, W) in [-1, 1] to features.
+        distance: of two pictures' features.
         device: where to compute.
-
-    Raises:
-        DanceError: as ``networks.vgg.load_vgg19``.
+        whole_frames: whether boxes that are the whole frame are measured too.
     """
 
-    def __init__(self, weights: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        describe: Callable[[Tensor], Features],
+        distance: Callable[[Features, Features], Tensor],
+        device: torch.device,
+        *,
+        whole_frames: bool,
+    ) -> None:
+        self.describe = describe
+        self.distance = distance
         self.device = device
-        self.network = place(load_vgg19(weights), device)
+        self.whole_frames = whole_frames
         # Several results are compared with one true frame after the other.
         self._truth: Frame | None = None
-        self._true_features: dict[Box, list[Tensor]] = {}
+        self._true_features: dict[Box, Features] = {}
 
     @torch.inference_mode()
     def __call__(self, result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:
-        """One distance for each box, NaN where there is none, it is too small, or it is the whole frame."""
+        """One distance for each box, NaN where there is none or it is not measured; see ``SMALLEST``."""
         if truth is not self._truth:
             self._truth, self._true_features = truth, {}
         distances = []
         for box in boxes:
-            whole = box is not None and (box.height, box.width) == truth.shape[:2]
-            if box is None or whole or min(box.width, box.height) < SMALLEST:
+            if box is None or min(box.width, box.height) < SMALLEST:
+                distances.append(float("nan"))
+                continue
+            if not self.whole_frames and (box.height, box.width) == truth.shape[:2]:
                 distances.append(float("nan"))
                 continue
             if box not in self._true_features:
                 self._true_features[box] = self._features(box.cut(truth))
-            distances.append(float(losses.perceptual(self._features(box.cut(result)), self._true_features[box])))
+            distances.append(float(self.distance(self._features(box.cut(result)), self._true_features[box])))
         return distances
 
-    def _features(self, image: Frame) -> list[Tensor]:
-        with mixed_precision(self.device):
-            return [layer.float() for layer in self.network(to_tensor(image[None], self.device))]
+    def _features(self, image: Frame) -> Features:
+        return self.describe(to_tensor(image[None], self.device))
+
+
+def vgg_distance(weights: Path, device: torch.device) -> Metric:
+    """pix2pixHD's perceptual loss (losses.perceptual, all five layers) as a metric. It is not LPIPS.
+
+    Whole frames have none: on a CPU they take half a minute each.
+
+    Raises:
+        DanceError: as ``networks.vgg.load_vgg19``.
+    """
+    network = place(load_vgg19(weights), device)
+
+    def describe(images: Tensor) -> Features:
+        with mixed_precision(device):
+            return [layer.float() for layer in network(images)]
+
+    return FeatureDistance(describe, losses.perceptual, device, whole_frames=False)
+
+
+def lpips(weights: Path, device: torch.device) -> Metric:
+    """LPIPS as a metric.
+
+    Raises:
+        DanceError: as ``networks.lpips.load_lpips``.
+    """
+    network = place(load_lpips(weights), device)
+    return FeatureDistance(network.describe, network.distance, device, whole_frames=True)

@@ -1,23 +1,49 @@
-"""Every figure of a performer on the footage that was held out, beside what it has to beat."""
+"""Every figure of performers on the footage that was held out, beside what they have to beat."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from everybody_dance.evaluation.features import VGGDistance
-from everybody_dance.evaluation.metrics import METRICS, Frame, Scores, Spread, spread
-from everybody_dance.evaluation.pose_distance import FrameDetector, Redetected, pose_distance
-from everybody_dance.evaluation.self_reenactment import BACKGROUND, held_out_scores
-from everybody_dance.keypoints import Keypoints
+import torch
+
+from everybody_dance.evaluation.compare import Figures, Scores, Watcher, spread
+from everybody_dance.evaluation.features import lpips, vgg_distance
+from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
+from everybody_dance.evaluation.metrics import METRICS, Metric
+from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
+from everybody_dance.evaluation.report import Report, Table, figure_table, plot
+from everybody_dance.evaluation.results import Provenance
+from everybody_dance.evaluation.self_reenactment import (
+    BACKGROUND,
+    NEAREST_NEIGHBOR,
+    TITLES,
+    HeldOutDance,
+    held_out_scores,
+)
+from everybody_dance.evaluation.steadiness import (
+    FORGET_WITHIN,
+    LEAST_SIMILARITY,
+    MOST_DIFFERENCE,
+    MOST_DRIFT,
+    Steadiness,
+)
 from everybody_dance.performer.performer import Performer
 from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
 
-Figures = dict[str, dict[str, dict[str, Spread]]]
-"""``figures[result | nearest_neighbor | background][region][metric]``.
 
-Regions are body, face and frame with the metrics ssim, psnr, flicker (of 255) and perhaps vgg_distance, and pose_body,
-pose_face, pose_hands and pose_all with the metrics pixels, percent (of the body height) and missed (joints a frame).
-"""
+def metrics_at_hand(device: torch.device, vgg_weights: Path | None, lpips_weights: Path | None) -> dict[str, Metric]:
+    """What can be measured of single pictures: ``METRICS``, and those for which there are weights.
+
+    Raises:
+        DanceError: the weights are not what they should be (``bad-vgg-weights``, ``bad-lpips-weights``).
+    """
+    metrics = dict(METRICS)
+    if lpips_weights is not None:
+        metrics["lpips"] = lpips(lpips_weights, device)
+    if vgg_weights is not None:
+        metrics["vgg_distance"] = vgg_distance(vgg_weights, device)
+    return metrics
 
 
 def figures(scores: dict[str, Scores]) -> Figures:
@@ -27,40 +53,100 @@ def figures(scores: dict[str, Scores]) -> Figures:
 
 def full_scores(
     subject: Subject,
-    performer: Performer,
+    performers: Mapping[str, Performer],
+    dance: HeldOutDance,
     *,
-    limit: int = 300,
-    vgg_weights: Path | None = None,
+    metrics: Mapping[str, Metric] = METRICS,
     detector: Callable[[], FrameDetector] | None = None,
+    watchers: Sequence[Watcher] = (),
     on_progress: Progress = ignore_progress,
 ) -> dict[str, Scores]:
-    """Let the performer dance what its own footage kept back, once, and measure everything on the way.
+    """Let performers dance what their own footage kept back, once, and measure everything on the way.
 
     Args:
         subject: whose held-out frames.
-        performer: trained on the others.
-        limit: at most this many frames, shared out over the blocks.
-        vgg_weights: file of VGG-19 weights, for ``vgg_distance``.
+        performers: by name, trained on the others.
+        dance: at least one frame of them.
+        metrics: of single pictures.
         detector: makes the detector that found the subject's poses, for the pose distance; one for each result.
+        watchers: shown every frame.
         on_progress: told the frames measured.
 
     Returns:
-        ``scores[result | nearest_neighbor | background][region][metric]``, one for each frame; empty where nothing was
-        held out.
+        ``scores[name | nearest_neighbor | background][region][metric]``, one for each frame. Regions are body, face and
+        frame with ``metrics`` and flicker, and, but for the background, pose_body, pose_face, pose_hands and pose_all
+        with pixels, percent (of the body height) and missed (joints a frame).
     """
-    metrics = dict(METRICS)
-    if vgg_weights is not None:
-        metrics["vgg_distance"] = VGGDistance(vgg_weights, performer.device)
-    watched: dict[str, Redetected] = {}
+    with ExitStack() as stack:
+        looking = [*watchers]
+        redetection = None
+        if detector is not None:
+            redetection = Redetection({name: detector() for name in (*performers, NEAREST_NEIGHBOR)})
+            looking.append(stack.enter_context(redetection))
+        scores = held_out_scores(subject, performers, dance, metrics, on_progress, looking)
+        if redetection is not None:
+            for name, found in redetection.scores(dance.keypoints).items():
+                scores[name] |= found
+        return scores
 
-    def through(name: str, frames: Iterable[Frame], keypoints: Keypoints) -> Iterable[Frame]:
-        if detector is None or name == BACKGROUND:
-            return frames
-        watched[name] = Redetected(frames, detector(), keypoints)
-        return watched[name]
 
-    scores = held_out_scores(subject, performer, limit, metrics, on_progress, through)
-    for name, frames in watched.items() if scores else ():
-        for part, distances in pose_distance(frames.keypoints, frames.like).items():
-            scores[name][f"pose_{part}"] = dict(vars(distances))
-    return scores
+def report(
+    figures: Figures,
+    scores: Mapping[str, Scores],
+    gallery: Gallery,
+    steady: Steadiness | None,
+    made: Provenance,
+    *,
+    frames: int,
+) -> Report:
+    """All of it as a page."""
+    result, nearest, place = (figures[name]["body"]["ssim"].mean for name in TITLES)
+    page = Report(
+        "How good the performer is",
+        [
+            f"Measured on {frames} frames that training never saw, beside the training frame with the closest pose and"
+            " the empty place alone.",
+            f"Likeness in the person's box (SSIM, 1 is equal): {result:.3f}, against {nearest:.3f} and {place:.3f}.",
+        ],
+        provenance=made,
+    )
+    for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all"):
+        if region in figures["result"]:
+            title = region.replace("pose_", "The pose found again: ").replace("frame", "whole frame")
+            page.sections.append(figure_table(title[0].upper() + title[1:], figures, region, TITLES, {BACKGROUND}))
+    if steady is not None:
+        page.sections.append(_steadiness(steady))
+    curves = {TITLES[name]: scores[name]["body"]["ssim"] for name in TITLES}
+    page.sections.append(
+        plot(
+            "Over time",
+            range(frames),
+            {name: values.tolist() for name, values in curves.items()},
+            x_label="held-out frame",
+            y_label="SSIM, body",
+            marked=False,
+        )
+    )
+    page.sections += gallery.sections({POSE: "pose", TRUTH: "truth", **TITLES})
+    return page
+
+
+def _steadiness(found: Steadiness) -> Table:
+    rows = [
+        [
+            f"two dances that began after different frames, {FORGET_WITHIN} frames later (of 255)",
+            ", ".join(f"{value:.3f}" for value in found.memory),
+            f"below {MOST_DIFFERENCE:g}",
+        ],
+        [
+            f"a pose that is held, frame {FORGET_WITHIN} against frame 300 (SSIM)",
+            ", ".join(f"{value:.4f}" for value in found.held),
+            f"above {LEAST_SIMILARITY}",
+        ],
+        [
+            f"{found.frames} frames danced {len(found.passes)} times, last pass against the second (SSIM)",
+            f"{found.drift:+.4f}",
+            f"within {MOST_DRIFT}",
+        ],
+    ]
+    return Table("Steadiness", ["", "measured", "wanted"], rows)

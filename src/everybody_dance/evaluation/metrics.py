@@ -1,33 +1,19 @@
-"""How like the truth a picture is: metrics by name, measured in the body box, the face box and the whole frame.
+"""How like the truth a picture is, and what every metric is called."""
 
-Everything streams: one pass over the frames, scores for each frame kept, pictures dropped.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.window import Box
-from everybody_dance.evaluation.boxes import body_boxes, face_boxes, frame_boxes
-from everybody_dance.keypoints import Keypoints
-from everybody_dance.progress import Progress, ignore_progress
 
 Frame = NDArray[np.uint8]
 
 Metric = Callable[[Frame, Frame, Sequence[Box | None]], list[float]]
 """``metric(result, truth, boxes)``: one score for each box, NaN where there is no box (or none large enough)."""
-
-Scores = dict[str, dict[str, NDArray[np.float64]]]
-"""``scores[region][metric]``: float64 (T,), NaN in frames without that region."""
-
-REGIONS: dict[str, Callable[[Keypoints], list[Box | None]]] = {
-    "body": body_boxes,
-    "face": face_boxes,
-    "frame": frame_boxes,
-}
 
 SIGMA = 1.5
 RADIUS = 5
@@ -95,115 +81,35 @@ def _cut(image: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     return image[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
-def flicker(
-    result: Frame, before: Frame, truth: Frame, truth_before: Frame, boxes: Sequence[Box | None]
-) -> list[float]:
-    """How far a result changes otherwise than the truth from one frame to the next, of 255, averaged over each box.
-
-    The mean of |(result - before) - (truth - truth_before)|: 0 for whatever moves as the truth does, however it looks.
-
-    Args:
-        result, truth: uint8 (H, W, 3).
-        before, truth_before: the frame before each.
-        boxes: inside the frame.
-    """
-    change, true_change = (
-        now.astype(np.float32) - earlier for now, earlier in ((result, before), (truth, truth_before))
-    )
-    error = np.abs(change - true_change)
-    return [float("nan") if box is None else float(_cut(error, box).mean(dtype=float)) for box in boxes]
-
-
 METRICS: dict[str, Metric] = {"ssim": ssim, "psnr": psnr}
-"""What is always measured. Metrics that need weights are added by whoever has them."""
-
-
-def compare_all(
-    results: Mapping[str, Iterable[Frame]],
-    truth: Iterable[Frame],
-    keypoints: Keypoints,
-    metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
-    cuts: Sequence[int] = (),
-) -> dict[str, Scores]:
-    """Measure several results against one truth, in one pass over all of them: ``metrics``, and ``flicker``.
-
-    Args:
-        results: frames by the result's name, uint8 (H, W, 3), one for each frame of ``keypoints``.
-        truth: the true frames, alike.
-        keypoints: of the true frames; they give the boxes, which are the same for every result.
-        metrics: by name.
-        cuts: frames that do not follow the one before; they have no flicker.
-
-    Returns:
-        Scores by the result's name.
-
-    Raises:
-        ValueError: a result or the truth has another number of frames than ``keypoints``, or another size.
-    """
-    boxes = {region: find(keypoints) for region, find in REGIONS.items()}
-    scores: dict[str, Scores] = {
-        name: {
-            region: {metric: np.full(len(keypoints), np.nan) for metric in (*metrics, "flicker")} for region in REGIONS
-        }
-        for name in results
-    }
-    before: dict[str, Frame] = {}
-    truth_before: Frame | None = None
-    shape = (keypoints.size[1], keypoints.size[0], 3)
-    frames = zip(range(len(keypoints)), truth, *results.values(), strict=True)
-    for index, true_frame, *candidates in frames:
-        here = [boxes[region][index] for region in REGIONS]
-        for name, candidate in zip(results, candidates, strict=True):
-            if candidate.shape != shape or true_frame.shape != shape:
-                raise ValueError(f"{name}: frames of {candidate.shape} and {true_frame.shape}, expected {shape}")
-            values = {metric: measure(candidate, true_frame, here) for metric, measure in metrics.items()}
-            if truth_before is not None and index not in cuts:
-                values["flicker"] = flicker(candidate, before[name], true_frame, truth_before, here)
-            for metric, found in values.items():
-                for region, value in zip(REGIONS, found, strict=True):
-                    scores[name][region][metric][index] = value
-            before[name] = candidate
-        truth_before = true_frame
-        on_progress(index + 1, len(keypoints))
-    return scores
-
-
-def compare_frames(
-    result: Iterable[Frame],
-    truth: Iterable[Frame],
-    keypoints: Keypoints,
-    metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
-) -> Scores:
-    """Measure one result against the truth; see ``compare_all``."""
-    return compare_all({"result": result}, truth, keypoints, metrics, on_progress)["result"]
+"""What is always measured of single pictures. Metrics that need weights are added by whoever has them."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean, standard deviation and number of the frames that have a score."""
+class About:
+    """How a metric is read.
 
-    mean: float
-    std: float
-    count: int
+    Attributes:
+        title: with its unit.
+        better: which way.
+        digits: worth writing, behind the point.
+    """
 
-
-def spread(scores: Scores) -> dict[str, dict[str, Spread]]:
-    """``spread(scores)[region][metric]``; regions that no frame has are left out."""
-    spreads: dict[str, dict[str, Spread]] = {}
-    for region, by_metric in scores.items():
-        for metric, values in by_metric.items():
-            measured = values[np.isfinite(values)]
-            if measured.size:
-                found = Spread(float(measured.mean()), float(measured.std()), int(measured.size))
-                spreads.setdefault(region, {})[metric] = found
-    return spreads
+    title: str
+    better: Literal["higher", "lower"]
+    digits: int
 
 
-def summary(scores: Scores) -> dict[str, dict[str, float]]:
-    """``summary(scores)[region][metric]``: the mean over the frames that have the region; empty regions left out."""
-    return {
-        region: {metric: found.mean for metric, found in by_metric.items()}
-        for region, by_metric in spread(scores).items()
-    }
+ABOUT: dict[str, About] = {
+    "ssim": About("SSIM", "higher", 3),
+    "psnr": About("PSNR (dB)", "higher", 1),
+    "lpips": About("LPIPS", "lower", 4),
+    "vgg_distance": About("VGG-19 distance", "lower", 3),
+    "flicker": About("flicker (of 255)", "lower", 2),
+    "flicker_still": About("flicker where nothing moves", "lower", 2),
+    "flicker_moving": About("flicker along the motion", "lower", 2),
+    "pixels": About("pose distance (pixels)", "lower", 2),
+    "percent": About("pose distance (% of height)", "lower", 2),
+    "missed": About("joints missed a frame", "lower", 2),
+}
+"""Every metric by the name it has in scores and files, in the order in which they are shown."""

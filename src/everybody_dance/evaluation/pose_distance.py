@@ -5,14 +5,15 @@
 over the n joints that were found in both, and the joints that were asked for and not found again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.region import body_height
+from everybody_dance.evaluation.compare import Scores
 from everybody_dance.evaluation.metrics import Frame
 from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
 
@@ -48,34 +49,36 @@ class PoseScores:
     missed: NDArray[np.float64]
 
 
-class Redetected:
-    """Frames that pass through, and the pose found in each on its way.
+class Redetection:
+    """A watcher of ``compare_all``: finds the pose in every frame of some results as they pass by.
 
     Args:
-        frames: uint8 (H, W, 3), in order; iterated once.
-        detector: follows one person from frame to frame; closed after the last.
-        like: of the same length, size and rate.
+        detectors: one for each result that is looked at, by its name; closed when the ``with`` block ends.
     """
 
-    def __init__(self, frames: Iterable[Frame], detector: FrameDetector, like: Keypoints) -> None:
-        self.frames = frames
-        self.detector = detector
-        self.like = like
-        self._found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    def __init__(self, detectors: Mapping[str, FrameDetector]) -> None:
+        self.detectors = detectors
+        self._found: dict[str, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {name: [] for name in detectors}
 
-    def __iter__(self) -> Iterator[Frame]:
-        try:
-            for frame in self.frames:
-                self._found.append(self.detector.detect(frame))
-                yield frame
-        finally:
-            self.detector.close()
+    def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
+        for name, detector in self.detectors.items():
+            self._found[name].append(detector.detect(results[name]))
 
-    @property
-    def keypoints(self) -> Keypoints:
-        """What was found, once all frames have passed."""
-        xy, confidence = (np.stack(arrays) for arrays in zip(*self._found, strict=True))
-        return Keypoints(xy, confidence, self.like.size, self.like.fps)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for detector in self.detectors.values():
+            detector.close()
+
+    def scores(self, wanted: Keypoints) -> dict[str, Scores]:
+        """The ``pose_distance`` from ``wanted`` of each result that was looked at, by part: ``pose_body`` and so on."""
+        scores: dict[str, Scores] = {}
+        for name, found in self._found.items():
+            xy, confidence = (np.stack(arrays) for arrays in zip(*found, strict=True))
+            parts = pose_distance(Keypoints(xy, confidence, wanted.size, wanted.fps), wanted)
+            scores[name] = {f"pose_{part}": dict(vars(distances)) for part, distances in parts.items()}
+        return scores
 
 
 def pose_distance(found: Keypoints, wanted: Keypoints) -> dict[str, PoseScores]:

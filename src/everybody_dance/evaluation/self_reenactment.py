@@ -1,13 +1,16 @@
 """The performer against the truth: held-out footage of the same person, or a transfer whose answer is known."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.evaluation.baselines import Frame, NearestNeighbor, background
-from everybody_dance.evaluation.metrics import METRICS, Metric, Scores, compare_all, summary
+from everybody_dance.evaluation.compare import Scores, Watcher, compare_all, summary
+from everybody_dance.evaluation.metrics import METRICS, Metric
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.progress import Progress, ignore_progress
@@ -17,6 +20,7 @@ from everybody_dance.transfer.synthesizer import Synthesizer
 logger = logging.getLogger(__name__)
 
 RESULT, NEAREST_NEIGHBOR, BACKGROUND = "result", "nearest_neighbor", "background"
+TITLES = {RESULT: "result", NEAREST_NEIGHBOR: "nearest training frame", BACKGROUND: "empty place alone"}
 
 Evaluation = dict[str, dict[str, dict[str, float]]]
 """``evaluation[result | nearest_neighbor | background][body | face | frame][metric]``, as in ``metrics.json``."""
@@ -41,42 +45,62 @@ def evaluate_held_out(
     Returns:
         The mean scores; empty where nothing was held out.
     """
-    scores = held_out_scores(subject, performer, limit, metrics, on_progress)
+    dance = HeldOutDance.of(subject, limit)
+    if not len(dance.keypoints):
+        logger.warning("No footage was held out of training, so the result cannot be measured against it.")
+        return {}
+    scores = held_out_scores(subject, {RESULT: performer}, dance, metrics, on_progress)
     return {name: summary(of_result) for name, of_result in scores.items()}
+
+
+@dataclass(frozen=True)
+class HeldOutDance:
+    """What a performer is measured on.
+
+    Attributes:
+        frames: int (T,), indices in the subject's footage.
+        keypoints: (T frames).
+        cuts: of them, those that do not follow the one before.
+    """
+
+    frames: NDArray[np.int64]
+    keypoints: Keypoints
+    cuts: list[int]
+
+    @classmethod
+    def of(cls, subject: Subject, limit: int) -> "HeldOutDance":
+        """At most ``limit`` held-out frames of ``subject``, as ``held_out_frames`` chooses them."""
+        frames = held_out_frames(subject, limit)
+        starts = 1 + np.flatnonzero(np.diff(frames) != 1)
+        cuts = {*starts.tolist(), *np.flatnonzero(np.isin(frames, list(subject.manifest.cuts))).tolist()} - {0}
+        return cls(frames, subject.keypoints[frames], sorted(cuts))
 
 
 def held_out_scores(
     subject: Subject,
-    performer: Performer,
-    limit: int = 300,
+    performers: Mapping[str, Performer],
+    dance: HeldOutDance,
     metrics: Mapping[str, Metric] = METRICS,
     on_progress: Progress = ignore_progress,
-    through: Callable[[str, Iterable[Frame], Keypoints], Iterable[Frame]] = lambda name, frames, keypoints: frames,
+    watchers: Sequence[Watcher] = (),
 ) -> dict[str, Scores]:
-    """As ``evaluate_held_out``, with the score of every frame.
-
-    ``through(name, frames, keypoints)`` may look at each result's frames as they pass by.
-    """
-    frames = held_out_frames(subject, limit)
-    if not len(frames):
-        logger.warning("No footage was held out of training, so the result cannot be measured against it.")
-        return {}
-    keypoints = subject.keypoints[frames]
-    starts = 1 + np.flatnonzero(np.diff(frames) != 1)
-    cuts = sorted({*starts.tolist(), *np.flatnonzero(np.isin(frames, list(subject.manifest.cuts))).tolist()} - {0})
+    """As ``evaluate_held_out``, for any number of performers by name, with the score of every frame."""
     results: dict[str, Iterable[Frame]] = {
-        RESULT: Synthesizer(performer, keypoints, cuts),
-        NEAREST_NEIGHBOR: nearest_neighbor(subject, keypoints),
-        BACKGROUND: background(subject.plate, len(keypoints)),
+        **{name: danced(performer, dance.keypoints, dance.cuts) for name, performer in performers.items()},
+        NEAREST_NEIGHBOR: nearest_neighbor(subject, dance.keypoints, dance.cuts),
+        BACKGROUND: background(subject.plate, len(dance.keypoints)),
     }
-    return compare_all(
-        {name: through(name, frames, keypoints) for name, frames in results.items()},
-        (subject.frame(int(frame)) for frame in frames),
-        keypoints,
-        metrics,
-        on_progress,
-        cuts,
-    )
+    truth = (subject.frame(int(frame)) for frame in dance.frames)
+    return compare_all(results, truth, dance.keypoints, metrics, on_progress, dance.cuts, watchers)
+
+
+def danced(performer: Performer, keypoints: Keypoints, cuts: Sequence[int] = ()) -> Iterable[Frame]:
+    """``performer`` dancing ``keypoints``, at their size: some presets paint at a smaller one."""
+    size = performer.manifest.size
+    frames = Synthesizer(performer, keypoints.scaled_to(size), cuts)
+    if size == keypoints.size:
+        return frames
+    return (np.asarray(cv2.resize(frame, keypoints.size, interpolation=cv2.INTER_CUBIC), np.uint8) for frame in frames)
 
 
 def evaluate_transfer(
@@ -116,10 +140,10 @@ def evaluate_transfer(
     return {name: summary(of_result) for name, of_result in scores.items()}
 
 
-def nearest_neighbor(subject: Subject, queries: Keypoints) -> NearestNeighbor:
+def nearest_neighbor(subject: Subject, queries: Keypoints, cuts: Sequence[int] = ()) -> NearestNeighbor:
     """The subject's training frames with the closest poses; ``queries`` are in the prepared frame."""
     training = subject.training_frames
-    return NearestNeighbor.choose(queries, subject.keypoints[training], training, subject.plate, subject.frame)
+    return NearestNeighbor.choose(queries, subject.keypoints[training], training, subject.plate, subject.frame, cuts)
 
 
 def held_out_frames(subject: Subject, limit: int) -> NDArray[np.int64]:

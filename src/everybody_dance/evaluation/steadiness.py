@@ -5,7 +5,9 @@ A performer without previous-frame conditioning passes all of them by constructi
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ from everybody_dance.evaluation.boxes import body_boxes
 from everybody_dance.evaluation.metrics import Frame, ssim
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
+from everybody_dance.progress import Progress, ignore_progress
+from everybody_dance.subject.subject import Subject
 from everybody_dance.transfer.synthesizer import Synthesizer
 
 FORGET_WITHIN = 30
@@ -103,6 +107,97 @@ def repeated_passes(
         if boxes[within] is not None:
             scores[nth, within] = ssim(frame, truth(within), [boxes[within]])[0]
     return np.asarray(np.nanmean(scores, axis=1), np.float64)
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """What came of the tests.
+
+    Attributes:
+        memory: how far dances that began after another moment, and after noise, still differ after ``FORGET_WITHIN``
+            frames, in units of 1/255.
+        held: SSIM of frames 30 and 300, for each pose that was held.
+        passes: SSIM of each pass against the truth.
+        frames: in a pass.
+    """
+
+    memory: tuple[float, ...]
+    held: tuple[float, ...]
+    passes: tuple[float, ...]
+    frames: int
+
+    @property
+    def drift(self) -> float:
+        """SSIM gained (or lost) from the second pass to the last."""
+        return self.passes[-1] - self.passes[1]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as it should be."""
+        forgets, holds = max(self.memory) < MOST_DIFFERENCE, min(self.held) > LEAST_SIMILARITY
+        return forgets and holds and abs(self.drift) <= MOST_DRIFT
+
+
+def steadiness(
+    subject: Subject,
+    performer: Performer,
+    *,
+    seconds: float = 2.0,
+    poses: int = 1,
+    passes: int = 6,
+    on_progress: Progress = ignore_progress,
+) -> Steadiness | None:
+    """All tests, on a stretch of training footage; None where the person is not seen long enough without a break.
+
+    Args:
+        subject, performer: whose, and who.
+        seconds: of footage that is danced, at most.
+        poses: that are held.
+        passes: of the clip.
+        on_progress: told the tests done.
+    """
+    usable = np.isin(np.arange(len(subject.keypoints)), subject.training_frames)
+    usable &= subject.keypoints.person_seen
+    first, stop = _longest_run(usable)
+    length = min(round(seconds * subject.manifest.fps), stop - first)
+    if length <= FORGET_WITHIN:
+        return None
+    size = performer.manifest.size
+    clip = subject.keypoints[first : first + length].scaled_to(size)
+
+    def frame(index: int) -> Frame:
+        image = subject.frame(first + index)
+        return image if size == subject.manifest.size else np.asarray(cv2.resize(image, size), np.uint8)
+
+    done, total = 0, 3 + poses
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        on_progress(done, total)
+
+    noise = np.random.default_rng(0).integers(0, 256, performer.plate.shape, np.uint8)
+    memory = []
+    for other in (frame(length // 2), noise):
+        memory.append(memory_of_first_frame(performer, clip, frame(0), other))
+        tick()
+    held = []
+    for pose in np.linspace(0, length - 1, poses).astype(int):
+        held.append(held_pose_similarity(performer, clip, int(pose)))
+        tick()
+    scores = repeated_passes(performer, clip, frame, passes)
+    tick()
+    return Steadiness(tuple(memory), tuple(held), tuple(scores.tolist()), length)
+
+
+def _longest_run(good: NDArray[np.bool_]) -> tuple[int, int]:
+    """First frame of the longest run, and the first after it."""
+    edges = np.flatnonzero(np.diff(np.r_[False, good, False].astype(int)))
+    starts, stops = edges[::2], edges[1::2]
+    if not len(starts):
+        return 0, 0
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest])
 
 
 def _last(frames: Synthesizer) -> Frame:

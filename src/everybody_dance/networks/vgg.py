@@ -1,28 +1,15 @@
-"""VGG-19 features for the perceptual loss, and where their weights come from.
+"""VGG-19 features for the perceptual loss.
 
 Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016; the layers are
 pix2pixHD's: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1.
-
-The weights are not part of this package. They are read from a file (safetensors, or torchvision's own ``.pth``,
-which is loaded with ``weights_only=True``, so that nothing in it is executed).
 """
 
-import hashlib
-import http.client
-import pickle
-import re
-import tempfile
-import urllib.request
-import zipfile
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from everybody_dance.errors import DanceError
-from everybody_dance.files import cache_folder, explain_write_failure, write_bytes
+from everybody_dance.networks.pretrained import Published
 from everybody_dance.progress import Progress, ignore_progress
 
 # Channels of the convolutions up to conv5_1; 0 halves the picture.
@@ -34,10 +21,15 @@ OUTPUTS = (1, 6, 11, 20, 29)
 CALIBRATION_MEANS = (1.443, 1.577, 1.425, 1.564, 1.052)
 """Mean activations on ``calibration_images`` of a VGG-19 whose every ReLU output has mean 1 on real footage."""
 
-URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-"""torchvision's ImageNet weights; the digits in the name are the first of the file's SHA-256."""
-
-CACHED_NAME = "vgg19-features.safetensors"
+VGG19 = Published(
+    title="VGG-19",
+    url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    stem="vgg19",
+    option="--vgg-weights",
+    code="bad-vgg-weights",
+    without="Training works without them, with a simpler loss",
+)
+"""torchvision's ImageNet weights, 548 MB, of which 52 MB are used."""
 
 
 class VGG19Features(nn.Module):
@@ -121,118 +113,26 @@ def load_vgg19(path: Path, depth: int = 5) -> VGG19Features:
     """VGG-19 features from a file of weights.
 
     Args:
-        path: safetensors or ``.pth``, with torchvision's names: ``features.0.weight`` or ``0.weight`` and so on. What
-            else the file holds (the classifier, deeper layers) is left alone. float16 is fine.
+        path: as in ``Published.read``.
         depth: how many layer outputs to compute; the file need not hold more than they take.
 
     Raises:
         DanceError: there is no such file (``file-not-found``), or it is not a VGG-19 (``bad-vgg-weights``).
     """
     network = VGG19Features(depth)
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
-    found = _read_features(path)
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise _unfit(path, f"it has no {missing[0]}{more}")
-    for name, shape in wanted.items():
-        if found[name].shape != shape:
-            raise _unfit(path, f"{name} is {tuple(found[name].shape)} instead of {tuple(shape)}")
-    network.load_state_dict({name: found[name].float() for name in wanted})
+    network.load_state_dict(VGG19.read(path, {name: value.shape for name, value in network.state_dict().items()}))
     try:
         network.calibrate()
     except ValueError as error:
-        raise _unfit(path, str(error)) from error
+        raise VGG19.unfit(path, str(error)) from error
     return network
 
 
 def find_vgg19_weights(explicit: Path | None = None) -> Path | None:
-    """The file of VGG-19 weights to use; None where there is none.
-
-    Looked for in this order: ``explicit``; ``vgg19*.safetensors`` and ``vgg19*.pth`` in the cache folder
-    (``EVERYBODY_DANCE_CACHE``, by default ``~/.cache/everybody-dance``); the file that torchvision has downloaded.
-
-    Raises:
-        DanceError: ``explicit`` is given and is not there (``file-not-found``).
-    """
-    if explicit is not None:
-        if not explicit.is_file():
-            raise DanceError("file-not-found", f"There is no file of VGG-19 weights at {explicit}.")
-        return explicit
-    folder = cache_folder()
-    candidates = [*sorted(folder.glob("vgg19*.safetensors")), *sorted(folder.glob("vgg19*.pth"))]
-    candidates.append(Path(torch.hub.get_dir()) / "checkpoints" / URL.rpartition("/")[2])
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    """As ``Published.find``."""
+    return VGG19.find(explicit)
 
 
-def download_vgg19(url: str = URL, on_progress: Progress = ignore_progress) -> Path:
-    """Download torchvision's VGG-19 (548 MB), keep the layers that are used (52 MB) in the cache folder.
-
-    Args:
-        url: a ``.pth`` file whose name ends in the first digits of its SHA-256, as torchvision's do.
-        on_progress: told the bytes done and in all.
-
-    Returns:
-        The file in the cache folder, which ``find_vgg19_weights`` finds from then on.
-
-    Raises:
-        DanceError: it cannot be reached (``download-failed``), arrived damaged (``download-damaged``), is not a
-            VGG-19 (``bad-vgg-weights``), or the disk is full (``disk-full``).
-    """
-    digest = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
-    if digest is None:
-        raise ValueError(f"the name in {url} has no hash")
-    kept = cache_folder() / CACHED_NAME
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        # A file without a name: gone whatever happens.
-        with tempfile.TemporaryFile(dir=kept.parent) as file:
-            hasher = hashlib.sha256()
-            with urllib.request.urlopen(url, timeout=30) as response:
-                total = int(response.headers.get("Content-Length", 0)) or None
-                while piece := response.read(1 << 20):
-                    file.write(piece)
-                    hasher.update(piece)
-                    on_progress(file.tell(), total)
-            if not hasher.hexdigest().startswith(digest[1]):
-                raise DanceError(
-                    "download-damaged",
-                    f"What came from {url} is not what was expected (its SHA-256 differs). Try again later.",
-                )
-            file.seek(0)
-            features = _only_features(torch.load(file, map_location="cpu", weights_only=True))
-    except (OSError, http.client.HTTPException) as error:
-        explained = explain_write_failure(error, kept) if isinstance(error, OSError) else error
-        if isinstance(explained, DanceError):
-            raise explained from error
-        raise DanceError(
-            "download-failed",
-            f"The VGG-19 weights could not be downloaded from {url} ({error}). Training works without them, with a "
-            "simpler loss; or give a file of them with --vgg-weights.",
-        ) from error
-    wanted = VGG19Features().state_dict()
-    write_bytes(kept, safetensors.torch.save({name: features[name] for name in wanted if name in features}))
-    return kept
-
-
-def _read_features(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return _only_features(safetensors.torch.load_file(path))
-        return _only_features(torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError as error:
-        raise DanceError("file-not-found", f"There is no file of VGG-19 weights at {path}.") from error
-    except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
-        raise _unfit(path, "it cannot be read as safetensors or as a plain PyTorch state") from error
-
-
-def _only_features(state: object) -> dict[str, Tensor]:
-    """The tensors of the convolutional part, under their names in torchvision's whole network."""
-    if not isinstance(state, dict):
-        return {}
-    named = {f"features.{name}" if name[:1].isdigit() else name: value for name, value in state.items()}
-    return {name: value for name, value in named.items() if name.startswith("features.") and torch.is_tensor(value)}
-
-
-def _unfit(path: Path, reason: str) -> DanceError:
-    return DanceError("bad-vgg-weights", f"{path} is not a file of VGG-19 weights: {reason}.")
+def download_vgg19(url: str = VGG19.url, on_progress: Progress = ignore_progress) -> Path:
+    """As ``Published.download``."""
+    return VGG19.download(VGG19Features().state_dict(), url, on_progress)

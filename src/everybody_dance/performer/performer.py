@@ -55,6 +55,7 @@ class PerformerManifest(BaseModel):
         statistics: where the person stands in the frame, for global pose normalization.
         perceptual_loss: what it was trained with, ``vgg19`` or ``laplacian``.
         steps: training steps taken.
+        seed: of the training.
         refiners: what is refined, and how.
         hashes: SHA-256 of each file beside this one.
     """
@@ -76,6 +77,7 @@ class PerformerManifest(BaseModel):
     over_plate: bool
     perceptual_loss: str
     steps: int
+    seed: int = 0
     refiners: dict[Part, RefinerManifest] = {}
     hashes: dict[str, str] = {}
 

@@ -335,6 +335,7 @@ def _performer(
         over_plate=_over_plate(subject, preset),
         perceptual_loss=position.perceptual_loss,
         steps=position.step,
+        seed=position.seed,
     )
     some = dataset.usable[np.linspace(0, len(dataset.usable) - 1, min(len(dataset.usable), POSES_KEPT)).astype(int)]
     poses = dataset.keypoints[some]

@@ -1,0 +1,74 @@
+"""How a result changes from frame to frame otherwise than the truth does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.window import Box
+from everybody_dance.evaluation.metrics import Frame
+
+STILL = 4.0
+"""Where the truth changes by less than this, of 255 and averaged over 5 x 5 pixels, nothing moves: noise only."""
+
+NAMES = ("flicker", "flicker_still", "flicker_moving")
+
+
+class TrueMotion:
+    """What moved in the truth from one frame to the next, found once and compared with any number of results.
+
+    Args:
+        truth, before: uint8 (H, W, 3), a true frame and the one before.
+    """
+
+    def __init__(self, truth: Frame, before: Frame) -> None:
+        self._change = _change(truth, before)
+        self.still = np.asarray(cv2.blur(np.abs(self._change).max(axis=2), (5, 5)) < STILL)
+        flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        grey, grey_before = (cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (truth, before))
+        height, width = grey.shape
+        grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+        self._origin = grid + flow.calc(grey, grey_before, np.zeros((height, width, 2), np.float32))
+        self._change_along = _change(truth, self._moved(before))
+
+    def flicker(self, result: Frame, before: Frame, boxes: Sequence[Box | None]) -> dict[str, list[float]]:
+        """How far ``result`` changed otherwise than the truth since ``before``, of 255, averaged over each box.
+
+        0 for whatever moves as the truth does, however it looks. ``flicker`` is the mean of
+        \\|(result - before) - (truth - truth before)\\|, and ``flicker_still`` the same where nothing moves.
+        ``flicker_moving`` is of what moves: both pictures before are first carried along the truth's optical flow, so
+        that what stays on a moving shirt is compared, and not what the shirt uncovers.
+
+        Args:
+            result, before: uint8 (H, W, 3), a frame of the result and the one before.
+            boxes: inside the frame.
+
+        Returns:
+            One value for each box by ``NAMES``; NaN where there is no box, or nothing of the kind in it.
+        """
+        error = np.abs(_change(result, before) - self._change).mean(axis=2)
+        along = np.abs(_change(result, self._moved(before)) - self._change_along).mean(axis=2)
+        everywhere = np.ones_like(self.still)
+        kinds = ((error, everywhere), (error, self.still), (along, ~self.still))
+        return {
+            name: [float("nan") if box is None else _mean(values, where, box) for box in boxes]
+            for name, (values, where) in zip(NAMES, kinds, strict=True)
+        }
+
+    def _moved(self, before: Frame) -> Frame:
+        """The frame before, each pixel fetched from where the truth's came from."""
+        fetch: Any = cv2.remap  # OpenCV's types do not know that one map may hold both coordinates
+        return np.asarray(fetch(before, self._origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _change(now: Frame, before: Frame) -> NDArray[np.float32]:
+    return now.astype(np.float32) - before
+
+
+def _mean(values: NDArray[np.float32], where: NDArray[np.bool_], box: Box) -> float:
+    """The mean of what ``where`` chooses in the box; NaN of nothing."""
+    part = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
+    chosen = values[part][where[part]]
+    return float(chosen.mean(dtype=float)) if chosen.size else float("nan")

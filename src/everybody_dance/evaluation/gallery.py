@@ -1,0 +1,154 @@
+"""What a report shows of the pictures that pass by: crops of some frames, and a short clip of all side by side."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.window import Box
+from everybody_dance.evaluation.boxes import body_boxes, face_boxes
+from everybody_dance.evaluation.metrics import Frame
+from everybody_dance.evaluation.report import Clip, Section, Strip
+from everybody_dance.keypoints import Keypoints
+
+if TYPE_CHECKING:
+    from everybody_dance.video import VideoWriter
+
+POSE, TRUTH = "pose", "truth"
+SHOWN = 6
+"""Frames of which crops are kept, evenly over all."""
+
+BODY_HEIGHT, FACE_HEIGHT, CLIP_HEIGHT = 260, 150, 240
+"""In pixels of the report."""
+
+CLIP_SECONDS = 6.0
+ROOM = 1.25
+"""How much larger than the box of a body or a face its crop is."""
+
+JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
+
+
+class Gallery:
+    """A watcher of ``compare_all``; a context manager, whose pictures are there once the block has ended.
+
+    Args:
+        keypoints: of the true frames.
+        poses: what the results were painted from, where it is not that.
+        clip: whether to keep a clip.
+
+    Attributes:
+        bodies, faces: by row (``pose``, ``truth``, each result) the crops as JPEG, of the same frames in each row;
+            empty where nobody (no face) is seen.
+        clip: MP4 of all rows side by side; None where it is not kept.
+    """
+
+    def __init__(self, keypoints: Keypoints, *, poses: Keypoints | None = None, clip: bool = True) -> None:
+        self.keypoints = keypoints
+        self.poses = keypoints if poses is None else poses
+        self.bodies: dict[str, list[bytes]] = {}
+        self.faces: dict[str, list[bytes]] = {}
+        self.clip: bytes | None = None
+        size = keypoints.size
+        self._bodies = _crops(body_boxes(keypoints), size)
+        self._faces = _crops(face_boxes(keypoints), size, square=True)
+        self._window = _union(body_boxes(keypoints), size)
+        self._clip_frames = round(CLIP_SECONDS * keypoints.fps) if clip and self._window is not None else 0
+        self._writing = ExitStack()
+        self._writer: VideoWriter | None = None
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._folder as folder:
+            self._writing.__exit__(kind, error, trace)
+            if kind is None and self._writer is not None:
+                self.clip = (Path(folder) / "clip.mp4").read_bytes()
+
+    def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
+        box = self._bodies.get(index)
+        if box is not None:
+            _keep(self.bodies, box, self._rows(index, truth, results), BODY_HEIGHT)
+        box = self._faces.get(index)
+        if box is not None:
+            _keep(self.faces, box, self._rows(index, truth, results), FACE_HEIGHT)
+        if index < self._clip_frames and self._window is not None:
+            rows = self._rows(index, truth, results)
+            self._write(np.concatenate([_sized(self._window.cut(image), CLIP_HEIGHT) for image in rows.values()], 1))
+
+    def sections(self, names: Mapping[str, str]) -> list[Section]:
+        """The pictures for a report; ``names`` are titles of the rows, by name, in order."""
+        found: list[Section] = []
+        if self.clip is not None:
+            shown = [names.get(name, name) for name in self.bodies]
+            found.append(Clip("In motion", shown, self.clip))
+        for title, rows in (("Body", self.bodies), ("Face", self.faces)):
+            if rows:
+                found.append(Strip(title, {names[name]: rows[name] for name in names if name in rows}))
+        return found
+
+    def _rows(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> dict[str, Frame]:
+        width, height = self.keypoints.size
+        pose = draw_pose(self.poses.xy[index], self.poses.confidence[index], Box(0, 0, width, height), height)
+        return {POSE: pose, TRUTH: truth, **results}
+
+    def _write(self, image: Frame) -> None:
+        if self._writer is None:
+            # Here, because measuring is possible where there is no PyAV.
+            from everybody_dance.video import VideoWriter
+
+            size = image.shape[1], image.shape[0]
+            path = Path(self._folder.name) / "clip.mp4"
+            self._writer = self._writing.enter_context(VideoWriter(path, size, self.keypoints.fps))
+        self._writer.write(image)
+
+
+def _keep(rows: dict[str, list[bytes]], box: Box, images: Mapping[str, Frame], height: int) -> None:
+    for name, image in images.items():
+        shown = _sized(box.cut(image), height)
+        rows.setdefault(name, []).append(cv2.imencode(".jpg", shown[..., ::-1], JPEG)[1].tobytes())
+
+
+def _sized(image: Frame, height: int) -> Frame:
+    width = max(2 * round(height * image.shape[1] / image.shape[0] / 2), 2)
+    method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def _crops(boxes: Sequence[Box | None], size: tuple[int, int], square: bool = False) -> dict[int, Box]:
+    """Crops of one size around some of the boxes, inside the frame, by the frame's index."""
+    there = [index for index, box in enumerate(boxes) if box is not None]
+    chosen = {there[place] for place in np.linspace(0, len(there) - 1, SHOWN).round().astype(int)} if there else set()
+    found = {index: box for index, box in enumerate(boxes) if box is not None and index in chosen}
+    if not found:
+        return {}
+    sides = np.array([(box.width, box.height) for box in found.values()]).max(axis=0)
+    width, height = (
+        np.minimum(np.ceil(ROOM * (np.full(2, sides.max()) if square else sides)), size).astype(int).tolist()
+    )
+    return {index: _around(box, width, height, size) for index, box in found.items()}
+
+
+def _around(box: Box, width: int, height: int, size: tuple[int, int]) -> Box:
+    x = box.x + (box.width - width) // 2
+    y = box.y + (box.height - height) // 2
+    return Box(min(max(x, 0), size[0] - width), min(max(y, 0), size[1] - height), width, height)
+
+
+def _union(boxes: Sequence[Box | None], size: tuple[int, int]) -> Box | None:
+    """The box around all boxes."""
+    there: NDArray[np.int64] = np.array([(b.x, b.y, b.x + b.width, b.y + b.height) for b in boxes if b is not None])
+    if not len(there):
+        return None
+    (x0, y0), (x1, y1) = there[:, :2].min(axis=0).tolist(), there[:, 2:].max(axis=0).tolist()
+    return Box(x0, y0, x1 - x0, y1 - y0)
