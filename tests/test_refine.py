@@ -51,7 +51,8 @@ class TestCrops:
         part=st.sampled_from(["face", "hands"]),
     )
     def test_a_crop_is_a_square_inside_the_frame(self, x: float, y: float, side: int, part: Any) -> None:
-        for box in part_crops(standing(x, y, 80), np.ones(137, np.float32), part, side, (200, 100)):
+        for crop in part_crops(standing(x, y, 80), np.ones(137, np.float32), part, side, (200, 100)):
+            box = crop.box
             assert box.width == box.height == side
             assert 0 <= box.x <= 200 - side
             assert 0 <= box.y <= 100 - side
@@ -62,9 +63,9 @@ class TestCrops:
         xy[LEFT_HAND], xy[RIGHT_HAND] = (150, 80), (50, 80)
         confidence[[Joint.NOSE, Joint.LEFT_EAR]] = confidence[LEFT_HAND] = 1
         (face,) = part_crops(xy, confidence, "face", 32, (200, 100))
-        assert (face.x, face.y) == (105 - 16, 45 - 16)
+        assert (face.box.x, face.box.y) == (105 - 16, 45 - 16)
         (hand,) = part_crops(xy, confidence, "hands", 32, (200, 100))
-        assert (hand.x, hand.y) == (150 - 16, 80 - 16)
+        assert (hand.box.x, hand.box.y, hand.group) == (150 - 16, 80 - 16, 0)
 
     def test_a_face_that_looks_away_has_none(self) -> None:
         xy, confidence = np.zeros((137, 2), np.float32), np.ones(137, np.float32)
@@ -83,6 +84,22 @@ class TestRefiner:
     def test_untrained_it_changes_nothing(self) -> None:
         pose, picture = torch.rand(2, 2, 3, 32, 32) * 2 - 1
         assert torch.equal(Refiner(8, 2, 1)(pose, picture), picture)
+
+    def test_untrained_it_lays_the_reference_over_at_half_strength(self) -> None:
+        pose, picture, reference = torch.rand(3, 2, 3, 32, 32) * 2 - 1
+        refined = Refiner(8, 2, 1, references=1)(pose, picture, reference)
+        assert torch.allclose(refined[..., 16, 16], (picture + reference)[..., 16, 16] / 2, atol=1e-6)
+        # Nothing of it at the rim.
+        assert torch.allclose(refined[..., 0, :], picture[..., 0, :], atol=0.05)
+
+    def test_references_are_given_or_not(self) -> None:
+        images = torch.zeros(1, 3, 32, 32)
+        with pytest.raises(ValueError, match="1 references"):
+            Refiner(4, 2, 1, references=1)(images, images)
+        with pytest.raises(ValueError, match="0 references"):
+            Refiner(4, 2, 1)(images, images, images)
+        with pytest.raises(ValueError, match="not 2"):
+            Refiner(4, 2, 1, references=2)
 
     def test_the_papers_size(self) -> None:
         with torch.device("meta"):
@@ -223,7 +240,7 @@ class TestPerformer:
         pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
         before = subject.frame(0)
         after = refined.refine(before, *pose)
-        (box,) = part_crops(*pose, "face", 32, SIZE)
+        box = part_crops(*pose, "face", 32, SIZE)[0].box
         changed = (before != after).any(-1)
         assert changed[box.y : box.y + 32, box.x : box.x + 32].mean() > 0.5
         changed[box.y : box.y + 32, box.x : box.x + 32] = False
@@ -236,9 +253,12 @@ class TestPerformer:
         assert all(np.array_equal(one, other) for one, other in zip(*frames, strict=True))
         assert len(loaded.poses) == len(trained.poses) > 30
         assert np.array_equal(loaded.poses.xy, trained.poses.xy)
+        kept, read = trained.references, loaded.references
+        assert {part: len(references) for part, references in kept.items()} == {"face": 8, "hands": 8}
+        assert all(np.array_equal(kept[part].images, read[part].images) for part in kept)
         train(subject, DEBUG, steps=12, refined=[])
         assert not Performer.load(subject.folder, "cpu").refiners
-        assert not (subject.folder / "model" / "face.safetensors").exists()
+        assert not list((subject.folder / "model").glob("face*"))
 
     def test_a_flipped_bit_in_a_refiner_is_seen(self, subject: Subject) -> None:
         train(subject, DEBUG, steps=2)

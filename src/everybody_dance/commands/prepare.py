@@ -62,6 +62,7 @@ def prepare_subject(
         "exposure_change": manifest.exposure_change,
         "plate_unknown_share": manifest.plate_unknown_share,
         "detection": manifest.detection.model_dump(),
+        "footage": None if manifest.footage is None else manifest.footage.model_dump(),
     }
     current.remark(
         f"{len(subject.keypoints)} frames of {manifest.size[0]}x{manifest.size[1]} at {float(manifest.fps):g} a second,"
@@ -73,4 +74,7 @@ def prepare_subject(
         f"Joints not found in a frame, on average: {missed}. A foot is out of sight in {found.feet_outside:.0%} of the"
         f" frames, a hand in {found.hands_outside:.0%}."
     )
+    if manifest.footage is not None:
+        shown = ", ".join(f"{aspect} {seconds:.0f}" for aspect, seconds in manifest.footage.poses.items())
+        current.remark(f"Seconds of the {manifest.footage.seconds:.0f} in which the person is seen: {shown}.")
     return subject

@@ -118,12 +118,20 @@ def transfer_to(
 def find_dance(
     current: Session, subject: "Subject", source: Path, *, pose: str = "mediapipe", smoothing: str = "both"
 ) -> "Dance":
-    """The source's movement in the subject's place, with progress; the detector remembers it for the transfer."""
-    from everybody_dance.transfer.transfer import read_dance
+    """The source's movement in the subject's place, with progress; the detector remembers it for the transfer.
+
+    The user is told now, before the training, what of it the footage never shows.
+    """
+    from everybody_dance.retarget.likeness import some_poses
+    from everybody_dance.transfer.transfer import read_dance, unlike_share
 
     manifest = subject.manifest
     with current.stage("Finding the dance in the source") as stage:
-        return read_dance(source, manifest.statistics, manifest.size, pose=pose, smoothing=smoothing, on_progress=stage)
+        dance = read_dance(
+            source, manifest.statistics, manifest.size, pose=pose, smoothing=smoothing, on_progress=stage
+        )
+    unlike_share(dance, some_poses(subject.keypoints, subject.frames_with_person))
+    return dance
 
 
 def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: str, smoothing: str, device: str) -> None:
@@ -131,27 +139,29 @@ def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: st
 
     A subject need not be trained for this.
     """
+    from everybody_dance.retarget.likeness import some_poses
     from everybody_dance.subject.subject import MANIFEST, Subject
+    from everybody_dance.transfer.preview import preview_normalization
+    from everybody_dance.transfer.transfer import read_dance, unlike_share
 
     if (folder / MANIFEST).is_file():
         subject = Subject.open(folder)
         statistics, size = subject.manifest.statistics, subject.manifest.size
         backgrounds = [subject.plate]
-        with_person = subject.training_frames[subject.keypoints.person_seen[subject.training_frames]]
+        with_person = subject.frames_with_person
         if len(with_person):
             backgrounds.append(subject.frame(int(with_person[len(with_person) // 2])))
+        filmed = some_poses(subject.keypoints, with_person)
     else:
         from everybody_dance.performer.performer import Performer
 
         performer = Performer.load(folder, device)
         statistics, size, backgrounds = performer.manifest.statistics, performer.manifest.size, [performer.plate]
-
-    from everybody_dance.transfer.preview import preview_normalization
-    from everybody_dance.transfer.transfer import read_dance
+        filmed = performer.poses
 
     with current.stage("Finding the dance in the source") as stage:
         dance = read_dance(source, statistics, size, pose=pose, smoothing=smoothing, on_progress=stage)
     with current.stage("Drawing") as stage:
         preview_normalization(dance, backgrounds, statistics, out, on_progress=stage)
     current.wrote("preview", out)
-    current.metrics["clamped_share"] = dance.clamped_share
+    current.metrics |= {"clamped_share": dance.clamped_share, "unlike_share": unlike_share(dance, filmed)}

@@ -58,7 +58,7 @@ class Gallery:
         size = keypoints.size
         self._bodies = _crops(body_boxes(keypoints), size)
         self._faces = _crops(face_boxes(keypoints), size, square=True)
-        self._window = _union(body_boxes(keypoints), size)
+        self._window = _union(body_boxes(keypoints))
         self._clip_frames = round(CLIP_SECONDS * keypoints.fps) if clip and self._window is not None else 0
         self._writing = ExitStack()
         self._writer: VideoWriter | None = None
@@ -145,7 +145,7 @@ def _around(box: Box, width: int, height: int, size: tuple[int, int]) -> Box:
     return Box(min(max(x, 0), size[0] - width), min(max(y, 0), size[1] - height), width, height)
 
 
-def _union(boxes: Sequence[Box | None], size: tuple[int, int]) -> Box | None:
+def _union(boxes: Sequence[Box | None]) -> Box | None:
     """The box around all boxes."""
     there: NDArray[np.int64] = np.array([(b.x, b.y, b.x + b.width, b.y + b.height) for b in boxes if b is not None])
     if not len(there):

@@ -225,7 +225,7 @@ def plot(
         if len(curves) > 1:
             axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         file = io.StringIO()
-        drawing.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        drawing.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     drawn = file.getvalue()
     return Plot(title, drawn[drawn.index("<svg") :], note)
 

@@ -18,8 +18,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from everybody_dance import __version__
-from everybody_dance.drawing.parts import PARTS, Part, part_crops
+from everybody_dance.drawing.parts import PARTS, Crop, Part, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.references import References
 from everybody_dance.drawing.window import Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes, write_text
@@ -29,8 +30,8 @@ from everybody_dance.performer.engine import mixed_precision, place, to_images, 
 from everybody_dance.performer.painter import Architecture, Painted, Painter, choose_device
 from everybody_dance.retarget.statistics import PoseStatistics
 
-FORMAT_VERSION = 2
-"""2: hidden joints, profiles and the skull are drawn; version 1 was trained with other pose images."""
+FORMAT_VERSION = 3
+"""2: hidden joints, profiles and the skull are drawn. 3: refiners are shown references."""
 
 MANIFEST_NAME = "model.json"
 POSES = "poses.safetensors"
@@ -91,6 +92,7 @@ class Performer:
         plate: uint8 (H, W, 3), the empty place.
         device: where ``painter`` is.
         refiners: the networks of ``manifest.refiners``, on the same device.
+        references: true crops for those refiners that are shown one.
         poses: some of the poses it was trained on, in its frame.
     """
 
@@ -101,6 +103,7 @@ class Performer:
         plate: NDArray[np.uint8],
         device: torch.device,
         refiners: Mapping[Part, Refiner] = MappingProxyType({}),
+        references: Mapping[Part, References] = MappingProxyType({}),
         poses: Keypoints | None = None,
     ) -> None:
         if plate.shape != (manifest.size[1], manifest.size[0], 3):
@@ -110,6 +113,7 @@ class Performer:
         self.plate = plate
         self.device = device
         self.refiners = dict(refiners)
+        self.references = dict(references)
         self.poses = Keypoints.empty(0, manifest.size, manifest.fps) if poses is None else poses
 
     def unrefined(self) -> "Performer":
@@ -117,7 +121,9 @@ class Performer:
         manifest = self.manifest.model_copy(update={"refiners": {}})
         return Performer(manifest, self.painter, self.plate, self.device, poses=self.poses)
 
-    def refined(self, part: Part, manifest: RefinerManifest, refiner: Refiner) -> "Performer":
+    def refined(
+        self, part: Part, manifest: RefinerManifest, refiner: Refiner, references: References | None = None
+    ) -> "Performer":
         """The same performer with a refiner more."""
         refiners = {**self.manifest.refiners, part: manifest}
         return Performer(
@@ -126,6 +132,7 @@ class Performer:
             self.plate,
             self.device,
             {**self.refiners, part: refiner},
+            self.references if references is None else {**self.references, part: references},
             self.poses,
         )
 
@@ -172,12 +179,34 @@ class Performer:
         """What ``step`` painted, with face and hands refined where they are seen: a new frame, the same size."""
         frame = frame.copy()
         for part, refiner in self.refiners.items():
-            for box in part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size):
-                pose = to_tensor(draw_pose(xy, confidence, box, self.manifest.size[1])[None], self.device)
+            for crop in part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size):
+                pose = draw_pose(xy, confidence, crop.box, self.manifest.size[1])
+                images = [pose, crop.box.cut(frame), *self._reference(part, crop, frame, xy, confidence)]
                 with mixed_precision(self.device):
-                    better = refiner(pose, to_tensor(box.cut(frame)[None], self.device))
-                box.paste(to_images(better)[0], frame)
+                    better = refiner(*(to_tensor(image[None], self.device) for image in images))
+                crop.box.paste(to_images(better)[0], frame)
         return frame
+
+    def _reference(
+        self,
+        part: Part,
+        crop: Crop,
+        frame: NDArray[np.uint8],
+        xy: NDArray[np.float32],
+        confidence: NDArray[np.float32],
+    ) -> list[NDArray[np.uint8]]:
+        """The reference nearest to a crop's pose, laid on it; none for refiners that take none.
+
+        Where no reference can be laid on it, the picture is its own.
+        """
+        references = self.references.get(part)
+        if references is None:
+            return []
+        inside = xy - np.array((crop.box.x, crop.box.y), np.float32)
+        distances = references.distances(inside, confidence, crop.group)
+        if not np.isfinite(distances).any():
+            return [crop.box.cut(frame)]
+        return [references.fitted(int(distances.argmin()), inside, confidence)]
 
     def save(self, folder: Path) -> None:
         """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""
@@ -187,13 +216,16 @@ class Performer:
         files = {"plate.png": plate.tobytes(), POSES: safetensors.torch.save(arrays)} | {
             _weights(name): _packed(net) for name, net in networks.items()
         }
+        for part, references in self.references.items():
+            tensors = {name: torch.from_numpy(array) for name, array in references.arrays().items()}
+            files[_references(part)] = safetensors.torch.save(tensors)
         for name, data in files.items():
             write_bytes(folder / name, data)
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         manifest = self.manifest.model_copy(update={"hashes": hashes})
         write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
-        for part in set(PARTS) - set(self.refiners):
-            (folder / _weights(part)).unlink(missing_ok=True)
+        for name in {name for part in PARTS for name in (_weights(part), _references(part))} - set(files):
+            (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Self:
@@ -209,6 +241,8 @@ class Performer:
             raise DanceError("no-model", f"There is no trained performer in {folder.parent}. `dance train` makes one.")
         manifest = _read_manifest(folder)
         weights = {name: _read_checked(folder, _weights(name), manifest) for name in ("generator", *manifest.refiners)}
+        with_references = [part for part, how in manifest.refiners.items() if how.arguments.get("references")]
+        references_files = {part: _read_checked(folder, _references(part), manifest) for part in with_references}
         poses_file = _read_checked(folder, POSES, manifest)
         plate_file = _read_checked(folder, "plate.png", manifest)
         chosen = usable_device(device)
@@ -221,7 +255,13 @@ class Performer:
             plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
             arrays = safetensors.torch.load(poses_file)
             poses = Keypoints(arrays["xy"].numpy(), arrays["confidence"].numpy(), manifest.size, manifest.fps)
-            return cls(manifest, painter, plate, chosen, refiners, poses)
+            references = {
+                part: References.from_arrays(
+                    part, {name: value.numpy() for name, value in safetensors.torch.load(file).items()}
+                )
+                for part, file in references_files.items()
+            }
+            return cls(manifest, painter, plate, chosen, refiners, references, poses)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise _damaged(folder) from error
 
@@ -281,6 +321,10 @@ def _networks(painter: Painter, refiners: Mapping[Part, Refiner]) -> dict[str, n
 
 def _weights(name: str) -> str:
     return f"{name}.safetensors"
+
+
+def _references(part: Part) -> str:
+    return f"{part}-references.safetensors"
 
 
 def _packed(network: nn.Module) -> bytes:

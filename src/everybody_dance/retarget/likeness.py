@@ -9,6 +9,8 @@ from everybody_dance.keypoints import BODY, Joint, Keypoints
 MISSING = 0.25
 """A joint seen in only one of two poses counts as if it were this far away, in body heights."""
 
+KEPT = 500
+"""Poses of the footage that a dance is compared with, at most."""
 
 UNLIKE = 0.1
 """A pose this far from all that was filmed, in body heights, is painted badly: limbs tear and heads break."""
@@ -58,3 +60,8 @@ def unlike_frames(dance: Keypoints, filmed: Keypoints) -> NDArray[np.bool_]:
         return dance.person_seen
     distances = pose_distances(dance, filmed).min(axis=1)
     return np.asarray(np.isfinite(distances) & (distances > UNLIKE) & dance.person_seen)
+
+
+def some_poses(keypoints: Keypoints, frames: NDArray[np.int64]) -> Keypoints:
+    """At most ``KEPT`` of the ``frames``, evenly."""
+    return keypoints[frames[np.linspace(0, len(frames) - 1, min(len(frames), KEPT)).astype(int)]]

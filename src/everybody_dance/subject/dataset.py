@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.parts import Part, crop_side, part_crops
+from everybody_dance.drawing.parts import PART_JOINTS, Crop, Part, crop_side, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.references import References, most_different
 from everybody_dance.drawing.region import person_region
 from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError
@@ -27,6 +28,13 @@ REGION = 0.06
 
 REACH = 0.2
 """The same for where the mask may open."""
+
+
+SAME_MOMENT = 0.7
+"""Seconds within which a frame shows what its neighbour shows: no reference for it, while there are others."""
+
+RANKS = np.array([0.6, 0.25, 0.15])
+"""How often the nearest reference is shown in training, the second, the third: none will always be the best."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class _View:
     missing: NDArray[np.bool_]
     shown: Box
     corner: tuple[int, int]
+    group: int
 
     def frame(self, back: int) -> int:
         """The frame ``back`` places before the last."""
@@ -83,6 +92,8 @@ class Sample:
         reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
         corners: int (B, 2), (x, y) of the crop of a part in each sample, where a part was asked for.
+        references: uint8 (B, side, side, 3), another true picture of that part in nearly the same pose, laid on it;
+            None where none were asked for.
     """
 
     poses: Images
@@ -95,6 +106,7 @@ class Sample:
     reach: NDArray[np.float32]
     patch: tuple[int, int]
     corners: NDArray[np.int64]
+    references: Images | None = None
 
 
 class PairDataset:
@@ -161,20 +173,22 @@ class PairDataset:
             raise DanceError("too-short", "There are no two training frames in a row that show a person. Film more.")
         self._decoded: dict[int, Images] = {}
         self._sides: dict[Part, int] = {}
-        self._parts: dict[Part, dict[int, list[Box]]] = {}
+        self._parts: dict[Part, dict[int, list[Crop]]] = {}
+        self._references: dict[Part, tuple[References, References, NDArray[np.int64]]] = {}
 
     @property
     def window(self) -> tuple[int, int]:
         """(W, H) of what is cut."""
         return self.boxes[0].width, self.boxes[0].height
 
-    def sample(self, step: int, history: int, part: Part | None = None) -> Sample:
+    def sample(self, step: int, history: int, part: Part | None = None, references: int = 0) -> Sample:
         """The batch of ``step``.
 
         Args:
             step: counts from 0.
             history: frames of rollout before the last one; pose images of ``max(history, 1) + 1`` frames come back.
             part: show this part of the person, whole, in frames where it is seen; there must be some (``shows``).
+            references: of how many kept crops one comes with each sample; 0: none.
         """
         random = np.random.default_rng([self.seed, step])
         usable = self.usable if part is None else np.array(list(self._crops_of(part)), np.int64)
@@ -202,6 +216,9 @@ class PairDataset:
             reach=np.stack([self._reach(view, REACH) for view in views]).astype(np.float32),
             patch=self._patch_place(random, views[0]),
             corners=np.array([view.corner for view in views], np.int64),
+            references=np.stack([self._reference(random, view, part, references) for view in views])
+            if part is not None and references
+            else None,
         )
 
     def shows(self, part: Part) -> bool:
@@ -213,6 +230,10 @@ class PairDataset:
         if part not in self._sides:
             self._sides[part] = crop_side(self.keypoints[self.subject.training_frames], part)
         return self._sides[part]
+
+    def references(self, part: Part, count: int) -> References:
+        """At most ``count`` crops of a part in training frames, as different as can be."""
+        return self._kept(part, count)[0]
 
     def frame(self, index: int) -> Images:
         """The true frame at the size the networks work on; recently used ones are kept."""
@@ -228,8 +249,9 @@ class PairDataset:
         if part is None:
             box, crop = self._cropped(random, last), None
         else:
-            crop = random.choice(np.array(self._crops_of(part)[last], object))
-            box = self._around(random, crop)
+            crops = self._crops_of(part)[last]
+            crop = crops[int(random.integers(len(crops)))]
+            box = self._around(random, crop.box)
         # Half of the samples move as the person did.
         reachable = min(self.variety.longest_gap, int(self.history[last]) // (history + 1))
         gap = int(random.integers(0, reachable + 1)) if self.variety.longest_gap > 1 and random.random() < 0.5 else 1
@@ -242,16 +264,16 @@ class PairDataset:
         mirrored = bool(random.random() < self.variety.mirrored)
         corner = (0, 0)
         if crop is not None:
-            x = crop.x - box.x
-            corner = (box.width - crop.width - x if mirrored else x, crop.y - box.y)
+            x = crop.box.x - box.x
+            corner = (box.width - crop.box.width - x if mirrored else x, crop.box.y - box.y)
         shown = box
         if random.random() < self.variety.elsewhere:
             most = np.maximum(np.array(self.size) - (box.width, box.height), 0)
             x, y = random.integers(0, most + 1).tolist()
             shown = Box(x, y, box.width, box.height)
-        return _View(last, box, gap, mirrored, missing, shown, corner)
+        return _View(last, box, gap, mirrored, missing, shown, corner, 0 if crop is None else crop.group)
 
-    def _crops_of(self, part: Part) -> dict[int, list[Box]]:
+    def _crops_of(self, part: Part) -> dict[int, list[Crop]]:
         """The crops of a part in the usable frames in which it is seen."""
         if part not in self._parts:
             side, keypoints = self.part_side(part), self.keypoints
@@ -259,8 +281,42 @@ class PairDataset:
                 int(index): part_crops(keypoints.xy[index], keypoints.confidence[index], part, side, self.size)
                 for index in self.usable
             }
-            self._parts[part] = {index: boxes for index, boxes in crops.items() if boxes}
+            self._parts[part] = {index: found for index, found in crops.items() if found}
         return self._parts[part]
+
+    def _kept(self, part: Part, count: int) -> tuple[References, References, NDArray[np.int64]]:
+        """The references of a part, the same in a mirror, and the frames they are from."""
+        if part not in self._references:
+            crops = [(index, crop) for index, found in self._crops_of(part).items() for crop in found]
+            joints = np.concatenate([self.keypoints.xy, self.keypoints.confidence[..., None]], 2)
+
+            def of(chosen: list[tuple[int, Crop]], images: list[Images]) -> References:
+                return References.of(part, [crop for _, crop in chosen], images, [joints[index] for index, _ in chosen])
+
+            # Chosen by their joints alone; only what is kept is decoded.
+            blank = np.zeros((self.part_side(part), self.part_side(part), 3), np.uint8)
+            chosen = [crops[place] for place in most_different(of(crops, [blank] * len(crops)), count)]
+            kept = of(chosen, [crop.box.cut(self.frame(index)) for index, crop in chosen])
+            self._references[part] = kept, kept.mirrored(), np.array([index for index, _ in chosen], np.int64)
+        return self._references[part]
+
+    def _reference(self, random: np.random.Generator, view: _View, part: Part, count: int) -> Images:
+        """One of the references nearest to a view, laid on it; as when painting, none is of that very moment."""
+        references, mirrored, frames = self._kept(part, count)
+        box, keypoints, group = view.box, self.keypoints, view.group
+        if view.mirrored:
+            references, box, keypoints = mirrored, self._mirrored_box(box), self.mirrored_keypoints
+            group = len(PART_JOINTS[part]) - 1 - group
+        xy = keypoints.xy[view.last] - np.array((box.x + view.corner[0], box.y + view.corner[1]), np.float32)
+        confidence = np.where(view.missing, np.float32(0), keypoints.confidence[view.last])
+        distances = references.distances(xy, confidence, group)
+        distances[np.abs(frames - view.last) <= SAME_MOMENT * self.keypoints.fps] += 1
+        nearest = np.argsort(distances)[: len(RANKS)]
+        chosen = int(nearest[random.choice(len(nearest), p=RANKS[: len(nearest)] / RANKS[: len(nearest)].sum())])
+        return references.fitted(chosen, xy, confidence)
+
+    def _mirrored_box(self, box: Box) -> Box:
+        return Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)
 
     def _cut(self, view: _View, image: Images) -> Images:
         """What ``view`` shows of a frame (H, W, C) or a map (H, W)."""
@@ -272,8 +328,7 @@ class PairDataset:
         box, keypoints = view.box, self.keypoints
         if view.mirrored:
             # The figure is drawn anew, not flipped: in a mirror the left hand is a right hand.
-            box = Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)
-            keypoints = self.mirrored_keypoints
+            box, keypoints = self._mirrored_box(box), self.mirrored_keypoints
         index = view.frame(back)
         confidence = np.where(view.missing, np.float32(0), keypoints.confidence[index])
         return draw_pose(keypoints.xy[index], confidence, box, self.size[1])

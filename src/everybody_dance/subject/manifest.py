@@ -6,8 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from everybody_dance.pose.report import DetectionReport
 from everybody_dance.retarget.statistics import PoseStatistics
+from everybody_dance.subject.footage import FootageReport
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: looked over by ``footage``; version 1 was not, and is read as well."""
 
 
 class Source(BaseModel):
@@ -43,6 +45,7 @@ class SubjectManifest(BaseModel):
         camera_motion: largest steady displacement of the background, in percent of the height.
         exposure_change: brightest over darkest, minus 1, of the background in the training frames.
         plate_unknown_share: share of the plate's pixels that the footage hardly ever uncovers.
+        footage: what it shows; None in subjects of version 1.
         options: what the user asked for.
     """
 
@@ -62,4 +65,5 @@ class SubjectManifest(BaseModel):
     camera_motion: float
     exposure_change: float
     plate_unknown_share: float
+    footage: FootageReport | None = None
     options: dict[str, str | int | float | None]

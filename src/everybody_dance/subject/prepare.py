@@ -26,6 +26,7 @@ from everybody_dance.pose.report import DetectionReport, report
 from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.camera import measure_stillness
+from everybody_dance.subject.footage import advice, look_over
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
 from everybody_dance.subject.plate import Plate, clean_plate
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path, only_training
@@ -40,7 +41,6 @@ HELD_OUT_SECONDS = 10.0
 FEWEST_FRAMES = 30
 """Training frames with a person, below which there is nothing to learn from."""
 
-ADVISED_SECONDS = 20.0
 LARGEST_DIFFERENCE = 25.0
 """Median difference between two clips' empty places, of 255 and after their brightness is made equal."""
 
@@ -204,6 +204,7 @@ def _complete(
             stillness.motion,
         )
     plate = clean_plate(frame, keypoints, training)
+    footage = look_over(frame, keypoints, training, plate.image, plate.known)
     # Clip edges are cuts to the statistics: the ground line starts anew.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(
@@ -220,9 +221,12 @@ def _complete(
         camera_motion=stillness.motion,
         exposure_change=stillness.exposure_change,
         plate_unknown_share=plate.unknown_share,
+        footage=footage,
         options=options,
     )
     _report_plate(plate)
+    for sentence in advice(footage, exposure_change=stillness.exposure_change):
+        logger.warning(sentence)
     Subject.create(folder, manifest, keypoints, plate.image, plate.known)
 
 
@@ -241,12 +245,6 @@ def _check_people(keypoints: Keypoints, training: NDArray[np.int64]) -> None:
             "too-short",
             f"A person is seen in only {seen} frames that training may use; at least {FEWEST_FRAMES} are needed, and a "
             "minute or more is better. Film longer footage.",
-        )
-    if seen / keypoints.fps < ADVISED_SECONDS:
-        logger.warning(
-            "The footage shows the person for only %.0f seconds. It works, but a minute or more of varied movement "
-            "looks much better.",
-            seen / keypoints.fps,
         )
 
 

@@ -105,6 +105,12 @@ class Subject:
         return np.concatenate([np.arange(clip.first, clip.holdout) for clip in self.manifest.clips])
 
     @property
+    def frames_with_person(self) -> NDArray[np.int64]:
+        """Of ``training_frames`` those in which the person is seen."""
+        frames = self.training_frames
+        return np.asarray(frames[self.keypoints.person_seen[frames]])
+
+    @property
     def holdout_frames(self) -> NDArray[np.int64]:
         """Indices of the frames that training never sees."""
         return np.concatenate([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])

@@ -21,6 +21,7 @@ from everybody_dance.performer.performer import (
     new_manifest,
     usable_device,
 )
+from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.subject.dataset import AS_FILMED, PairDataset, prefetch
 from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
@@ -40,8 +41,6 @@ PREVIEWS = 8
 PREVIEWED = 4
 CHECKPOINT_SECONDS = 60.0
 VGG_DEPTH = 4
-POSES_KEPT = 500
-"""Poses of the footage that a performer carries, to tell which dances are unlike it."""
 MEASURED = 60
 """Steps at most that are taken to measure the speed, and at least, after a warm-up:"""
 FEWEST_MEASURED = 10
@@ -198,7 +197,9 @@ class _Course:
         if isinstance(trainer, RefinerTrainer):
             assert self.performer is not None
             how = RefinerManifest(side=trainer.side, arguments=stage.preset.refiner.arguments)
-            self.performer = self.performer.refined(trainer.part, how, trainer.average.network.eval())
+            count = stage.preset.refiner.references
+            references = dataset.references(trainer.part, count) if count else None
+            self.performer = self.performer.refined(trainer.part, how, trainer.average.network.eval(), references)
         elif stage.name == "main":
             self.performer = _performer(subject, dataset, stage.preset, trainer, position)
         else:
@@ -337,8 +338,7 @@ def _performer(
         steps=position.step,
         seed=position.seed,
     )
-    some = dataset.usable[np.linspace(0, len(dataset.usable) - 1, min(len(dataset.usable), POSES_KEPT)).astype(int)]
-    poses = dataset.keypoints[some]
+    poses = some_poses(dataset.keypoints, dataset.usable)
     return Performer(manifest, trainer.average.network.eval(), dataset.plate, trainer.device, poses=poses)
 
 

@@ -18,7 +18,9 @@ class RefinerPreset:
         arguments: the refiner's own.
         share: of the training, measured as the preset's own ``share``.
         learning_rate, betas, ema_steps: as the preset's.
-        discriminator_width: of the patch discriminator, which sees the pose image and the crop.
+        references: true crops that are kept, the nearest of which the refiner is shown; 0: none, as in the paper.
+        discriminator_width, discriminator_rate: of the patch discriminator, which sees the pose image and the crop,
+            and its learning rate.
         reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses.
     """
 
@@ -27,7 +29,9 @@ class RefinerPreset:
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     ema_steps: int = 0
+    references: int = 0
     discriminator_width: int = 64
+    discriminator_rate: float = 2e-4
     reconstruction: float = 0.0
     pyramid: float = 10.0
     perceptual: float = 10.0
@@ -37,16 +41,19 @@ class RefinerPreset:
 
 PAPERS_REFINER = RefinerPreset()
 SLIM_REFINER = RefinerPreset(
-    arguments={"width": 24, "downsamplings": 2, "blocks": 3},
+    arguments={"width": 24, "downsamplings": 2, "blocks": 3, "references": 1},
     share=15,
     learning_rate=5e-4,
     betas=(0.9, 0.99),
     ema_steps=100,
+    references=64,
     discriminator_width=24,
-    reconstruction=10.0,
+    discriminator_rate=5e-4,
+    reconstruction=2.0,
+    pyramid=5.0,
     perceptual=1.0,
-    feature_matching=2.0,
-    adversarial=0.2,
+    feature_matching=10.0,
+    adversarial=1.0,
 )
 
 
@@ -161,7 +168,10 @@ PRESETS: dict[str, Preset] = {
             architecture="fast",
             arguments={"width": 8, "shrink": 1, "levels": 4},
             refiner=replace(
-                SLIM_REFINER, arguments={"width": 4, "downsamplings": 2, "blocks": 1}, discriminator_width=8
+                SLIM_REFINER,
+                arguments={"width": 4, "downsamplings": 2, "blocks": 1, "references": 1},
+                references=8,
+                discriminator_width=8,
             ),
             learning_rate=1e-3,
             discriminator_width=8,

@@ -10,7 +10,7 @@ from everybody_dance.drawing.parts import Part
 from everybody_dance.networks.face import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.engine import adam, mixed_precision, place, to_images
+from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
 from everybody_dance.performer.painter import Painter
 from everybody_dance.subject.dataset import PairDataset, Sample
 from everybody_dance.training.adversary import Adversary
@@ -57,7 +57,7 @@ class RefinerTrainer:
         refiner.start()
         self.refiner = place(refiner, device)
         self.average = Average(self.refiner, how.ema_steps)
-        self.adversary = Adversary(6, how.discriminator_width, 1, preset.discriminator_rate, device)
+        self.adversary = Adversary(6, how.discriminator_width, 1, how.discriminator_rate, device)
         self.optimizer = adam(self.refiner, how.learning_rate, how.betas)
 
     @property
@@ -72,7 +72,7 @@ class RefinerTrainer:
 
     def sample(self, step: int, total: int) -> Sample:
         """The batch of ``step``: pictures around the part, after one frame of rollout."""
-        return self.dataset.sample(step, 1, self.part)
+        return self.dataset.sample(step, 1, self.part, self.preset.refiner.references)
 
     def step(self, sample: Sample, step: int, total: int) -> dict[str, float]:
         """Train on one batch; as ``steps.Trainer.step``."""
@@ -80,11 +80,11 @@ class RefinerTrainer:
         how = self.preset.refiner
         factor = schedule(step, total, self.preset.decay_to)
         self.optimizer.param_groups[0]["lr"] = factor * how.learning_rate
-        pose, picture, truth = self._crops(sample)
+        pose, picture, truth, references = self._crops(sample)
 
         terms: dict[str, Tensor] = {}
         with mixed_precision(self.device):
-            refined = self.refiner(pose, picture)
+            refined = self.refiner(pose, picture, *references)
             if how.reconstruction:
                 terms["reconstruction"] = how.reconstruction * (refined - truth).abs().mean()
             if self.vgg is None:
@@ -104,20 +104,20 @@ class RefinerTrainer:
     def preview_sample(self, dataset: PairDataset) -> Sample:
         """What is painted for a preview, always the same; footage that does not show the part is no use for it."""
         shown = dataset if dataset.shows(self.part) else self.dataset
-        return shown.sample(0, 1, self.part)
+        return shown.sample(0, 1, self.part, self.preset.refiner.references)
 
     @torch.no_grad()
     def preview(self, sample: Sample) -> NDArray[np.uint8]:
-        """(H, W, 3): pose, as painted, refined and true, side by side."""
+        """(H, W, 3): pose, as painted, the reference where there is one, refined and true, side by side."""
         seed_step(self.seed, 0)
-        pose, picture, truth = self._crops(sample)
+        pose, picture, truth, references = self._crops(sample)
         with mixed_precision(self.device):
-            refined = self.average.network(pose, picture)
-        return strips(*(to_images(images) for images in (pose, picture, refined, truth)))
+            refined = self.average.network(pose, picture, *references)
+        return strips(*(to_images(images) for images in (pose, picture, *references, refined, truth)))
 
     @torch.no_grad()
-    def _crops(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        """Pose image, main generator's picture and truth of the part: (B, 3, side, side) in [-1, 1] each."""
+    def _crops(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Pose image, main generator's picture, truth, and perhaps references: (B, 3, side, side) in [-1, 1] each."""
         batch = Batch.of(sample, self.device)
         with mixed_precision(self.device):
             previous = previous_frame(self.painter, self.preset, batch, 1)
@@ -131,4 +131,5 @@ class RefinerTrainer:
                 ]
             )
 
-        return cut(batch.poses[-1]), cut(painted), cut(batch.frames)
+        references = [] if sample.references is None else [to_tensor(sample.references, self.device)]
+        return cut(batch.poses[-1]), cut(painted), cut(batch.frames), references

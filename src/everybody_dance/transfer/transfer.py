@@ -159,13 +159,7 @@ def transfer_video(
         logger.warning(
             "In %d of %d frames of the source nobody is seen; they show the empty place.", (~seen).sum(), len(seen)
         )
-    unlike = unlike_frames(dance.placed, performer.poses) if len(performer.poses) else np.zeros(len(seen), bool)
-    if unlike.mean() > UNLIKE_WORTH_SAYING:
-        logger.warning(
-            "In %.0f %% of the dance the pose is unlike any in the footage, first at %.1f s: expect faults there.",
-            100 * unlike.mean(),
-            unlike.argmax() / float(rate),
-        )
+    unlike = unlike_share(dance, performer.poses)
     comparison = out.with_suffix(".comparison.mp4") if compare else None
     with ExitStack() as stack:
         writer = stack.enter_context(VideoWriter(out, manifest.size, rate, sound_of=source))
@@ -177,7 +171,23 @@ def transfer_video(
             if side_by_side is not None:
                 side_by_side.write(frame)
             on_progress(done, len(seen))
-    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, float(unlike.mean()))
+    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike)
+
+
+def unlike_share(dance: Dance, filmed: Keypoints) -> float:
+    """How much of a dance is unlike every pose that was ``filmed``; where that is worth a word, the user is told."""
+    if not len(filmed):
+        return 0.0
+    unlike = unlike_frames(dance.placed, filmed)
+    share = float(unlike.mean())
+    if share > UNLIKE_WORTH_SAYING:
+        logger.warning(
+            "In %.0f %% of the dance the pose is unlike any in the footage, first at %.1f s: film such movement too, or"
+            " expect faults there.",
+            100 * share,
+            unlike.argmax() / float(dance.placed.fps),
+        )
+    return share
 
 
 class _SideBySide(ExitStack):

@@ -1,0 +1,266 @@
+"""Is this footage good enough to learn from, and what should be filmed as well? Asked before anybody spends an hour.
+
+What was never filmed is painted badly, so most of the questions are about poses; the rest is about the pictures.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from everybody_dance.drawing.region import body_height, person_region
+from everybody_dance.drawing.window import Box
+from everybody_dance.keypoints import Joint, Keypoints
+
+Frame = NDArray[np.uint8]
+
+LOOKS = 48
+"""Frames whose pictures are looked at, evenly over the footage."""
+
+RARE_SECONDS = 1.0
+"""What is seen for less than this in all is hardly learnt."""
+
+ADVISED_SECONDS = 60.0
+SECONDS_FOR_EACH = 5.0
+"""Of everything that was never filmed."""
+
+MOTION_BLUR = 0.6
+"""A person this much less sharp than they are at their sharpest is blurred."""
+
+SOFT = 0.16
+"""Less detail than this and the lens was out of focus, or the video enlarged."""
+
+DIFFERENT, DISTURBED = 48.0, 0.004
+"""Differences from the empty place that count, of 255, and the share of the picture that may differ like that."""
+
+EXPOSURE = 0.15
+"""Brightest background over darkest, minus 1, from which on the light is said to change."""
+
+# What to film where an aspect is missing.
+_FILM: dict[str, str] = {
+    "from the front": "face the camera",
+    "from the left": "turn your left side to the camera",
+    "from the right": "turn your right side to the camera",
+    "from behind": "turn your back to the camera",
+    "hands above the head": "raise both hands above the head",
+    "arms stretched out": "stretch the arms out to the sides",
+    "arms crossed": "cross the arms in front of the body",
+    "knees bent": "bend the knees deeply",
+    "legs apart": "stand with the legs wide apart",
+    "a foot lifted": "lift one foot and then the other",
+    "bent over": "bend forward and to the sides",
+}
+
+
+class FootageReport(BaseModel):
+    """What there is in the frames that training may use.
+
+    Attributes:
+        seconds: in which the person is seen.
+        poses: by aspect, the seconds in which it is seen.
+        width: of the picture's width, the share that the person's middle visits.
+        depth: between farthest and nearest place of the feet, in body heights; 0 where they are never seen.
+        detail: contrast of the finest structures of the person over that of coarse ones, where it is sharpest.
+        blurred: share of the looks in which the person is blurred.
+        disturbed: share of the looks in which something besides the person differs from the empty place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: float
+    poses: dict[str, float]
+    width: float
+    depth: float
+    detail: float
+    blurred: float
+    disturbed: float
+
+    @property
+    def missing(self) -> list[str]:
+        """The aspects that are hardly ever seen."""
+        return [aspect for aspect, seconds in self.poses.items() if seconds < RARE_SECONDS]
+
+    @property
+    def seconds_worth_adding(self) -> float:
+        """How much more to film."""
+        return max(ADVISED_SECONDS - self.seconds, SECONDS_FOR_EACH * len(self.missing), 0.0)
+
+
+def look_over(
+    frame: Callable[[int], Frame],
+    keypoints: Keypoints,
+    usable: Sequence[int] | NDArray[np.int64],
+    plate: Frame,
+    known: NDArray[np.bool_],
+) -> FootageReport:
+    """Look over footage.
+
+    Args:
+        frame: gives the picture of a frame, uint8 (H, W, 3).
+        keypoints: of all frames.
+        usable: frames that training may use.
+        plate: uint8 (H, W, 3), the empty place.
+        known: bool (H, W), where the footage shows it.
+    """
+    frames = np.asarray(usable, np.int64)
+    seen = frames[keypoints.person_seen[frames]]
+    detail, blurred, disturbed = _look(frame, keypoints, seen, plate, known)
+    people = keypoints[seen]
+    rate = float(keypoints.fps)
+    return FootageReport(
+        seconds=len(seen) / rate,
+        poses={aspect: float(shown.sum()) / rate for aspect, shown in aspects(people).items()},
+        width=_spread(people, Joint.MID_HIP, 0) / keypoints.size[0],
+        depth=_depth(people),
+        detail=detail,
+        blurred=blurred,
+        disturbed=disturbed,
+    )
+
+
+def advice(found: FootageReport, *, exposure_change: float) -> list[str]:
+    """A sentence for everything that would be worth filming again, or as well; none for good footage.
+
+    Args:
+        found: from ``look_over``.
+        exposure_change: brightest background over darkest, minus 1.
+    """
+    sentences = []
+    if found.missing:
+        wanted = [_FILM[aspect] for aspect in found.missing]
+        sentences.append(
+            f"What is never filmed cannot be painted well. If your dances need it, film this too: {'; '.join(wanted)}."
+        )
+    if found.seconds_worth_adding >= SECONDS_FOR_EACH:
+        sentences.append(
+            f"The person is seen for {found.seconds:.0f} seconds; {found.seconds_worth_adding:.0f} more would help."
+        )
+    if found.detail < SOFT:
+        sentences.append(
+            "The person is not sharp in any frame: check the focus, wipe the lens, and do not enlarge the video."
+        )
+    elif found.blurred > 0.25:
+        sentences.append(
+            f"Movement blurs the person in {found.blurred:.0%} of the frames, and they are painted like that: more"
+            " light, or a shorter exposure, keeps hands sharp."
+        )
+    if exposure_change > EXPOSURE:
+        sentences.append(
+            f"The light changes by {exposure_change:.0%}: lock the exposure, and avoid windows with passing clouds."
+        )
+    if found.disturbed > 0.1:
+        sentences.append(
+            f"Something besides the person moves in {found.disturbed:.0%} of the frames (somebody else, a screen, a"
+            " curtain): it may be burned into the empty place."
+        )
+    return sentences
+
+
+def aspects(people: Keypoints) -> dict[str, NDArray[np.bool_]]:
+    """By aspect, bool (T,): whether it is seen in each frame. Joints that are not found show nothing."""
+    xy, found = people.xy.astype(np.float64), people.found
+    heights = body_height(people.xy, people.confidence)
+    height = float(np.median(heights[heights > 0])) if (heights > 0).any() else 1.0
+
+    def both(one: Joint, other: Joint) -> NDArray[np.bool_]:
+        return np.asarray(found[:, one] & found[:, other])
+
+    def apart(one: Joint, other: Joint, axis: int) -> NDArray[np.float64]:
+        """How far ``one`` lies to the right of (below) ``other``, in body heights."""
+        return np.asarray((xy[:, one, axis] - xy[:, other, axis]) / height)
+
+    j = Joint
+    # In front of the camera the person's left is on the right of the picture.
+    shoulders = np.where(both(j.LEFT_SHOULDER, j.RIGHT_SHOULDER), apart(j.LEFT_SHOULDER, j.RIGHT_SHOULDER, 0), np.nan)
+    side = np.abs(shoulders) < 0.09
+    ahead = np.where(both(j.NOSE, j.NECK), apart(j.NOSE, j.NECK, 0), np.nan)
+    wrists = {
+        "left": both(j.LEFT_WRIST, j.LEFT_SHOULDER),
+        "right": both(j.RIGHT_WRIST, j.RIGHT_SHOULDER),
+    }
+    raised = (wrists["left"] & (apart(j.LEFT_WRIST, j.NOSE, 1) < -0.05)) & found[:, j.NOSE]
+    raised &= wrists["right"] & (apart(j.RIGHT_WRIST, j.NOSE, 1) < -0.05)
+    out = wrists["left"] & (np.abs(apart(j.LEFT_WRIST, j.LEFT_SHOULDER, 0)) > 0.24)
+    out |= wrists["right"] & (np.abs(apart(j.RIGHT_WRIST, j.RIGHT_SHOULDER, 0)) > 0.24)
+    crossed = both(j.LEFT_WRIST, j.RIGHT_WRIST) & (apart(j.LEFT_WRIST, j.RIGHT_WRIST, 0) < -0.02) & (shoulders > 0.09)
+    leg = np.maximum(
+        np.where(both(j.LEFT_HIP, j.LEFT_ANKLE), apart(j.LEFT_ANKLE, j.LEFT_HIP, 1), 0),
+        np.where(both(j.RIGHT_HIP, j.RIGHT_ANKLE), apart(j.RIGHT_ANKLE, j.RIGHT_HIP, 1), 0),
+    )
+    feet = both(j.LEFT_ANKLE, j.RIGHT_ANKLE)
+    trunk = both(j.NECK, j.MID_HIP)
+    lean = np.degrees(np.arctan2(np.abs(apart(j.NECK, j.MID_HIP, 0)), -apart(j.NECK, j.MID_HIP, 1)))
+    upright = np.where(trunk, -apart(j.NECK, j.MID_HIP, 1), np.nan)
+    shortened = upright < 0.75 * np.nanpercentile(upright, 90) if trunk.any() else trunk
+    return {
+        "from the front": shoulders > 0.09,
+        "from the left": side & (ahead < 0),
+        "from the right": side & (ahead > 0),
+        "from behind": shoulders < -0.09,
+        "hands above the head": raised,
+        "arms stretched out": out,
+        "arms crossed": crossed,
+        "knees bent": (leg > 0) & (leg < 0.4),
+        "legs apart": feet & (np.abs(apart(j.LEFT_ANKLE, j.RIGHT_ANKLE, 0)) > 0.22),
+        "a foot lifted": feet & (np.abs(apart(j.LEFT_ANKLE, j.RIGHT_ANKLE, 1)) > 0.1),
+        "bent over": trunk & ((lean > 25) | shortened),
+    }
+
+
+def _look(
+    frame: Callable[[int], Frame],
+    keypoints: Keypoints,
+    seen: NDArray[np.int64],
+    plate: Frame,
+    known: NDArray[np.bool_],
+) -> tuple[float, float, float]:
+    """Detail, share blurred, share disturbed; as in ``FootageReport``."""
+    if not len(seen):
+        return 0.0, 0.0, 0.0
+    details, disturbed = [], []
+    for index in seen[np.unique(np.linspace(0, len(seen) - 1, LOOKS).astype(int))]:
+        image = frame(int(index))
+        xy, confidence = keypoints.xy[index], keypoints.confidence[index]
+        details.append(_detail(image, person_region(xy, confidence, keypoints.size, 0.0)))
+        outside = known & ~person_region(xy, confidence, keypoints.size, 0.2)
+        disturbed.append(_different(image, plate, outside) > DISTURBED)
+    sharp = np.array(details)
+    best = float(np.percentile(sharp, 90))
+    return best, float((sharp < MOTION_BLUR * best).mean()), float(np.mean(disturbed))
+
+
+def _detail(image: Frame, region: NDArray[np.bool_]) -> float:
+    """Contrast of structures of a pixel or two over that of up to ten: small where a lens or movement blurs."""
+    if not region.any():
+        return 0.0
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    grey = cv2.cvtColor(np.ascontiguousarray(box.cut(image)), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    inside = region[box.y : box.y + box.height, box.x : box.x + box.width]
+    fine, coarse = ((grey - cv2.GaussianBlur(grey, (0, 0), sigma))[inside].std() for sigma in (1.0, 5.0))
+    return float(fine / max(coarse, 1e-3))
+
+
+def _different(image: Frame, plate: Frame, outside: NDArray[np.bool_]) -> float:
+    """Share of the picture that differs from the empty place, whatever the exposure, where the person is not."""
+    if not outside.any():
+        return 0.0
+    gain = float(np.median(image[outside].mean(axis=1)) / max(np.median(plate[outside].mean(axis=1)), 1.0))
+    error = np.abs(image.astype(np.float32) - gain * plate.astype(np.float32)).max(axis=2)
+    return float((outside & (cv2.blur(error, (9, 9)) > DIFFERENT)).mean())
+
+
+def _spread(people: Keypoints, joint: Joint, axis: int) -> float:
+    """Between the 2nd and the 98th percentile of a joint's coordinate, in pixels."""
+    places = people.xy[people.found[:, joint], joint, axis]
+    return float(np.ptp(np.percentile(places, (2, 98)))) if len(places) else 0.0
+
+
+def _depth(people: Keypoints) -> float:
+    heights = body_height(people.xy, people.confidence)
+    if not (heights > 0).any():
+        return 0.0
+    spread = max(_spread(people, joint, 1) for joint in (Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE))
+    return spread / float(np.median(heights[heights > 0]))

@@ -1,0 +1,157 @@
+"""Reference crops: the nearest is found, and lies where it is asked for."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from everybody_dance.drawing.parts import PART_JOINTS, Crop
+from everybody_dance.drawing.references import References, most_different
+from everybody_dance.drawing.window import Box
+from everybody_dance.keypoints import LEFT_HAND, MIRROR, RIGHT_HAND
+from everybody_dance.subject.dataset import PairDataset, Variety
+from subjects import SIZE, make_subject
+
+SIDE = 64
+JOINTS = PART_JOINTS["face"][0]
+
+
+def a_face(seed: int = 0) -> np.ndarray:
+    """(137, 3): joints of a face somewhere in the middle of a crop, all found."""
+    keypoints = np.zeros((137, 3), np.float32)
+    keypoints[JOINTS, :2] = np.random.default_rng(seed).uniform(18, 46, (len(JOINTS), 2))
+    keypoints[JOINTS, 2] = 1
+    return keypoints
+
+
+def drawn(keypoints: np.ndarray) -> np.ndarray:
+    """uint8 (64, 64, 3): soft dots at the first joints, each of its own colour."""
+    image = np.full((SIDE, SIDE, 3), 60, np.uint8)
+    for number, joint in enumerate(JOINTS[:5]):
+        place = tuple(np.round(keypoints[joint, :2] - 0.5).astype(int).tolist())
+        cv2.circle(image, place, 3, (200, 40 * number, 255 - 40 * number), -1)
+    return cv2.GaussianBlur(image, (0, 0), 1)
+
+
+def references(*faces: np.ndarray) -> References:
+    crops = [Crop(Box(0, 0, SIDE, SIDE), 0)] * len(faces)
+    return References.of("face", crops, [drawn(face) for face in faces], list(faces))
+
+
+def turned(face: np.ndarray, angle: float, scale: float, by: tuple[float, float]) -> np.ndarray:
+    """The same face turned about the crop's middle, scaled and moved."""
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = face.copy()
+    moved[JOINTS, :2] = (face[JOINTS, :2] - SIDE / 2) @ turn.T + SIDE / 2 + by
+    return moved
+
+
+class TestFitting:
+    @pytest.mark.parametrize(("angle", "scale", "by"), [(0, 1, (0, 0)), (0.3, 1.1, (3, -4)), (-0.4, 0.9, (0, 6))])
+    def test_a_face_that_is_turned_scaled_and_moved(self, angle: float, scale: float, by: tuple[float, float]) -> None:
+        face = a_face()
+        wanted = turned(face, angle, scale, by)
+        fitted = references(face).fitted(0, wanted[:, :2], wanted[:, 2])
+        error = np.abs(fitted.astype(int) - drawn(wanted)).mean()
+        assert error < 0.5 * max(np.abs(drawn(face).astype(int) - drawn(wanted)).mean(), 1)
+
+    def test_single_joints_are_pulled_into_place(self) -> None:
+        face = a_face()
+        wanted = face.copy()
+        far = int(JOINTS[np.argmin(face[JOINTS[:5], 0])])  # one of those that are drawn
+        wanted[far, :2] += (-5, 2)
+        image = references(face).fitted(0, wanted[:, :2], wanted[:, 2])
+        place = np.round(wanted[far, :2] - 0.5).astype(int)
+        before = drawn(face)[place[1], place[0]].astype(int)
+        truth = drawn(wanted)[place[1], place[0]].astype(int)
+        assert np.abs(image[place[1], place[0]] - truth).sum() < 0.7 * np.abs(before - truth).sum()
+
+    def test_limits(self) -> None:
+        face = a_face()
+        huge = turned(face, 0, 3, (0, 0))
+        fitted = references(face).fitted(0, huge[:, :2], huge[:, 2])
+        assert fitted.shape == (SIDE, SIDE, 3)
+        lonely = face.copy()
+        lonely[JOINTS[2:], 2] = 0
+        assert np.array_equal(references(face).fitted(0, lonely[:, :2], lonely[:, 2]), drawn(face))
+
+
+class TestChoice:
+    def test_the_nearest_wherever_it_is(self) -> None:
+        faces = [a_face(seed) for seed in range(4)]
+        bank = references(*faces)
+        wanted = turned(faces[2], 0, 1, (7, -9))
+        distances = bank.distances(wanted[:, :2], wanted[:, 2], 0)
+        assert distances.argmin() == 2
+        assert distances[2] == pytest.approx(0, abs=1e-8)
+        # A joint more or less counts a little.
+        wanted[JOINTS[-1], 2] = 0
+        assert bank.distances(wanted[:, :2], wanted[:, 2], 0)[2] == pytest.approx(0.01 / len(JOINTS), abs=1e-6)
+        wanted[JOINTS[2:], 2] = 0
+        assert np.isinf(bank.distances(wanted[:, :2], wanted[:, 2], 0)).all()
+
+    def test_what_is_kept_differs(self) -> None:
+        faces = [a_face(seed) for seed in (0, 0, 0, 1, 0, 2, 0)]
+        chosen = most_different(references(*faces), 3)
+        assert chosen.tolist()[0] == 3
+        assert set(chosen.tolist()) - {3, 5} <= {0, 1, 2, 4, 6}
+        assert 5 in chosen
+        assert len(most_different(references(*faces), 99)) == 7
+        assert len(set(most_different(references(*faces), 99).tolist())) == 7
+        assert len(most_different(references(), 3)) == 0
+
+
+def test_a_mirror_makes_left_hands_right_ones() -> None:
+    keypoints = np.zeros((137, 3), np.float32)
+    keypoints[LEFT_HAND, 0] = np.linspace(5, 25, 21)
+    keypoints[LEFT_HAND, 1] = 30
+    keypoints[LEFT_HAND, 2] = 1
+    image = np.arange(SIDE * SIDE * 3, dtype=np.uint32).astype(np.uint8).reshape(SIDE, SIDE, 3)
+    one = References.of("hands", [Crop(Box(0, 0, SIDE, SIDE), 0)], [image], [keypoints])
+    other = one.mirrored()
+    assert (one.group.tolist(), other.group.tolist()) == ([0], [1])
+    assert np.array_equal(other.images[0], image[:, ::-1])
+    assert np.allclose(other.xy[0, RIGHT_HAND, 0], SIDE - keypoints[LEFT_HAND, 0])
+    assert np.array_equal(other.confidence[0], keypoints[MIRROR, 2])
+    again = other.mirrored()
+    found = one.confidence[0] > 0
+    assert np.array_equal(again.xy[0, found], one.xy[0, found])
+    assert np.isinf(one.distances(keypoints[:, :2], keypoints[:, 2], 1)).all()
+
+
+def test_arrays_there_and_back() -> None:
+    bank = references(a_face(0), a_face(1))
+    again = References.from_arrays("face", bank.arrays())
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in bank.arrays().items())
+    with pytest.raises(ValueError, match="no references"):
+        References.from_arrays("face", {**bank.arrays(), "group": bank.group[:1]})
+
+
+class TestSamples:
+    def dataset(self, folder: Path, mirrored: float = 0.0) -> PairDataset:
+        variety = Variety(mirrored=mirrored)
+        subject = make_subject(folder)
+        return PairDataset(subject, SIZE, person_window=True, crop=96, batch=8, patch=32, seed=0, variety=variety)
+
+    @pytest.mark.parametrize("mirrored", [0.0, 1.0])
+    def test_a_reference_lies_on_what_it_is_for(self, mirrored: float, tmp_path: Path) -> None:
+        data = self.dataset(tmp_path / "s", mirrored)
+        sample = data.sample(0, 1, "face", 8)
+        assert sample.references is not None
+        side = data.part_side("face")
+        places = zip(sample.frames, sample.corners.tolist(), strict=True)
+        crops = np.stack([frame[y : y + side, x : x + side] for frame, (x, y) in places])
+        # The head moves by a dozen pixels over the footage, in front of a wall of another colour.
+        error = np.abs(sample.references.astype(int) - crops).mean()
+        assert error < 12
+
+    def test_none_where_none_are_asked_for(self, tmp_path: Path) -> None:
+        data = self.dataset(tmp_path / "s")
+        assert data.sample(0, 1, "face").references is None
+        assert data.sample(0, 1).references is None
+
+    def test_the_same_step_shows_the_same(self, tmp_path: Path) -> None:
+        one, other = (self.dataset(tmp_path / name).sample(3, 1, "hands", 8) for name in "ab")
+        assert one.references is not None
+        assert np.array_equal(one.references, other.references)
