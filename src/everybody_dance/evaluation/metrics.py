@@ -19,7 +19,8 @@ SIGMA = 1.5
 RADIUS = 5
 """The Gaussian window of SSIM: sigma 1.5 cut off at 3.5 sigma, 11 pixels across (Wang et al. 2004)."""
 
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+C1, C2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
+MIDDLE = np.float32(127.5)
 
 BEST_PSNR = 100.0
 """What equal pictures get, in dB, so that averages and JSON stay finite."""
@@ -38,28 +39,35 @@ def ssim(result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float
     """
     similarity = ssim_map(result, truth)
     return [
-        float(similarity[box.y : box.y + box.height - 2 * RADIUS, box.x : box.x + box.width - 2 * RADIUS].mean())
+        float(
+            similarity[box.y : box.y + box.height - 2 * RADIUS, box.x : box.x + box.width - 2 * RADIUS].mean(
+                dtype=float
+            )
+        )
         if box is not None and min(box.width, box.height) > 2 * RADIUS
         else float("nan")
         for box in boxes
     ]
 
 
-def ssim_map(result: Frame, truth: Frame) -> NDArray[np.float64]:
-    """SSIM of every pixel whose window lies inside the frame: float64 (H - 10, W - 10), the mean of the colours."""
-    x, y = result.astype(np.float64), truth.astype(np.float64)
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (_blur(image) for image in (x, y, x * x, y * y, x * y))
-    variance_x, variance_y = mean_xx - mean_x**2, mean_yy - mean_y**2
-    covariance = mean_xy - mean_x * mean_y
-    similarity = ((2 * mean_x * mean_y + C1) * (2 * covariance + C2)) / (
-        (mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2)
-    )
-    return np.asarray(similarity.mean(axis=2)[RADIUS:-RADIUS, RADIUS:-RADIUS], np.float64)
+def ssim_map(result: Frame, truth: Frame) -> NDArray[np.float32]:
+    """SSIM of every pixel whose window lies inside the frame: float32 (H - 10, W - 10), the mean of the colours."""
+    # About the middle of the range, where float32 loses nothing that counts: (co)variances do not mind.
+    x, y = (np.subtract(image, MIDDLE, dtype=np.float32) for image in (result, truth))
+    mean_x, mean_y = _blur(x), _blur(y)
+    covariance = _blur(x * y) - mean_x * mean_y
+    variances = _blur(x * x + y * y) - (mean_x * mean_x + mean_y * mean_y)
+    mean_x += MIDDLE
+    mean_y += MIDDLE
+    means = mean_x * mean_y
+    squares = mean_x * mean_x + mean_y * mean_y
+    similarity = (2 * means + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))
+    return np.asarray(similarity.mean(axis=2)[RADIUS:-RADIUS, RADIUS:-RADIUS], np.float32)
 
 
-def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
     side = 2 * RADIUS + 1
-    return np.asarray(cv2.GaussianBlur(image, (side, side), SIGMA, borderType=cv2.BORDER_REFLECT), np.float64)
+    return np.asarray(cv2.GaussianBlur(image, (side, side), SIGMA, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def psnr(result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:

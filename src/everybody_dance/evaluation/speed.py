@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from everybody_dance.performer.engine import Engine, using
+from everybody_dance.performer.engine import Engine, kept_memory, using
 from everybody_dance.performer.painter import Painter
 from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.dataset import PairDataset, Sample, prefetch
@@ -18,10 +18,11 @@ from everybody_dance.training.steps import Trainer
 
 # One measure after the other; the first is the reference: plain float32, eager, contiguous, PyTorch's own defaults.
 ENGINES: dict[str, Engine] = {
-    "reference": Engine(mixed_precision=False, channels_last=False, fused_optimizer=False),
-    "+ bfloat16": Engine(channels_last=False, fused_optimizer=False),
-    "+ channels last": Engine(fused_optimizer=False),
-    "+ fused optimizer": Engine(),
+    "reference": Engine(mixed_precision=False, channels_last=False, fused_optimizer=False, kept_memory=False),
+    "+ bfloat16": Engine(channels_last=False, fused_optimizer=False, kept_memory=False),
+    "+ channels last": Engine(fused_optimizer=False, kept_memory=False),
+    "+ fused optimizer": Engine(kept_memory=False),
+    "+ kept memory": Engine(),
 }
 
 
@@ -65,7 +66,7 @@ def training_speed(
     order = range(total - steps - 1, total)
     speeds = []
     for index, (name, engine) in enumerate(ENGINES.items()):
-        with using(engine):
+        with using(engine), kept_memory(device):
             painter = Painter(
                 preset.architecture,
                 previous_frame=preset.previous_frame,

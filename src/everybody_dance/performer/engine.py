@@ -1,5 +1,6 @@
-"""How the networks use the machine: precision, memory layout, optimizer. Pictures to tensors and back."""
+"""How the networks use the machine: precision, layout, optimizer, memory. Pictures to tensors and back."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -24,11 +25,13 @@ class Engine:
         mixed_precision: bfloat16 for the heavy layers where the processor computes in it natively.
         channels_last: the memory layout in which convolutions are fastest, where the network's other layers allow it.
         fused_optimizer: one kernel for a whole step of Adam.
+        kept_memory: what one step frees stays with the process for the next, on a CPU.
     """
 
     mixed_precision: bool = True
     channels_last: bool = True
     fused_optimizer: bool = True
+    kept_memory: bool = True
 
 
 _USUAL = Engine()
@@ -43,6 +46,32 @@ def using(engine: Engine) -> Iterator[None]:
         yield
     finally:
         _engine.reset(token)
+
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""glibc's parameters of mallopt, and their values before and inside ``kept_memory``."""
+_USUAL_MEMORY = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
+_KEPT_MEMORY = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
+
+
+@contextmanager
+def kept_memory(device: torch.device) -> Iterator[None]:
+    """Inside the block a process on a CPU keeps what it frees, where its C library is glibc.
+
+    Otherwise large tensors are given back to the system after each step, and mapped anew in the next, page by page.
+    """
+    library = ctypes.CDLL(None)
+    if device.type != "cpu" or not _engine.get().kept_memory or not hasattr(library, "mallopt"):
+        yield
+        return
+    for parameter, value in _KEPT_MEMORY.items():
+        library.mallopt(parameter, value)
+    try:
+        yield
+    finally:
+        for parameter, value in _USUAL_MEMORY.items():
+            library.mallopt(parameter, value)
+        library.malloc_trim(0)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:

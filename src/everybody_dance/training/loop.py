@@ -14,6 +14,7 @@ import torch
 from everybody_dance.drawing.parts import Part
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
+from everybody_dance.performer.engine import kept_memory
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import (
     Performer,
@@ -117,7 +118,11 @@ def train(
     place = subject.folder if folder is None else folder
     folder = place / "training"
     chosen = usable_device(own_device(device))
-    with together(chosen) as group, only_training(folder) if group.first else nullcontext():
+    with (
+        together(chosen) as group,
+        only_training(folder) if group.first else nullcontext(),
+        kept_memory(chosen),
+    ):
         vgg_path = find_vgg19_weights(vgg_weights)
         vgg = None if vgg_path is None else load_vgg19(vgg_path, depth=VGG_DEPTH)
         if vgg is None:
