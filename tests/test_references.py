@@ -36,7 +36,8 @@ def drawn(keypoints: np.ndarray) -> np.ndarray:
 
 def references(*faces: np.ndarray) -> References:
     crops = [Crop(Box(0, 0, SIDE, SIDE), 0)] * len(faces)
-    return References.of("face", crops, [drawn(face) for face in faces], list(faces))
+    images = np.array([drawn(face) for face in faces], np.uint8).reshape(-1, SIDE, SIDE, 3)
+    return References.of("face", crops, images, list(faces))
 
 
 def turned(face: np.ndarray, angle: float, scale: float, by: tuple[float, float]) -> np.ndarray:
@@ -108,7 +109,7 @@ def test_a_mirror_makes_left_hands_right_ones() -> None:
     keypoints[LEFT_HAND, 1] = 30
     keypoints[LEFT_HAND, 2] = 1
     image = np.arange(SIDE * SIDE * 3, dtype=np.uint32).astype(np.uint8).reshape(SIDE, SIDE, 3)
-    one = References.of("hands", [Crop(Box(0, 0, SIDE, SIDE), 0)], [image], [keypoints])
+    one = References.of("hands", [Crop(Box(0, 0, SIDE, SIDE), 0)], image[None], [keypoints])
     other = one.mirrored()
     assert (one.group.tolist(), other.group.tolist()) == ([0], [1])
     assert np.array_equal(other.images[0], image[:, ::-1])
@@ -145,6 +146,28 @@ class TestSamples:
         # The head moves by a dozen pixels over the footage, in front of a wall of another colour.
         error = np.abs(sample.references.astype(int) - crops).mean()
         assert error < 12
+
+    def test_references_are_never_held_out(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        usual, held_out = (
+            PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=32, seed=0, held_out=held_out)
+            for held_out in (False, True)
+        )
+        assert np.array_equal(held_out.references("face", 8).images, usual.references("face", 8).images)
+        assert held_out.sample(0, 1, "face", 8).references is not None
+
+    def test_parts_of_a_batch_are_those_of_the_whole(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        variety = Variety(mirrored=0.5)
+        whole, *halves = (
+            PairDataset(
+                subject, SIZE, person_window=True, crop=96, batch=4, patch=32, seed=0, variety=variety, shard=shard
+            ).sample(2, 1, "face", 8)
+            for shard in ((0, 1), (0, 2), (1, 2))
+        )
+        assert whole.references is not None
+        assert np.array_equal(np.concatenate([half.references for half in halves]), whole.references)
+        assert np.array_equal(np.concatenate([half.frames for half in halves]), whole.frames)
 
     def test_none_where_none_are_asked_for(self, tmp_path: Path) -> None:
         data = self.dataset(tmp_path / "s")

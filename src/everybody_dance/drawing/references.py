@@ -56,25 +56,22 @@ class References:
         return len(self.images)
 
     @classmethod
-    def of(
-        cls, part: Part, crops: Sequence[Crop], images: Sequence[Frame], keypoints: Sequence[NDArray[np.float32]]
-    ) -> Self:
+    def of(cls, part: Part, crops: Sequence[Crop], images: Frame, keypoints: Sequence[NDArray[np.float32]]) -> Self:
         """References from crops of frames.
 
         Args:
             part: of which they are.
-            crops: one in each frame.
-            images: uint8 (side, side, 3), what each shows.
+            crops: N, one of each frame.
+            images: uint8 (N, side, side, 3), what each shows.
             keypoints: of each frame (137, 3): x and y in pixels of the frame, confidence.
         """
-        count, side = len(crops), crops[0].box.width if crops else 1
-        pictures = np.stack(images) if count else np.zeros((0, side, side, 3), np.uint8)
+        count = len(crops)
         xy, confidence = np.zeros((count, JOINT_COUNT, 2), np.float32), np.zeros((count, JOINT_COUNT), np.float32)
         for index, (crop, found) in enumerate(zip(crops, keypoints, strict=True)):
             joints = PART_JOINTS[part][crop.group]
             xy[index, joints] = found[joints, :2] - (crop.box.x, crop.box.y)
             confidence[index, joints] = found[joints, 2]
-        return cls(part, pictures, xy, confidence, np.array([crop.group for crop in crops], np.int64))
+        return cls(part, images, xy, confidence, np.array([crop.group for crop in crops], np.int64))
 
     def mirrored(self) -> "References":
         """The same in a mirror: a left hand is a right one."""

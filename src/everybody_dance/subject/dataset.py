@@ -33,7 +33,7 @@ REACH = 0.2
 SAME_MOMENT = 0.7
 """Seconds within which a frame shows what its neighbour shows: no reference for it, while there are others."""
 
-RANKS = np.array([0.6, 0.25, 0.15])
+RANKS = (0.6, 0.25, 0.15)
 """How often the nearest reference is shown in training, the second, the third: none will always be the best."""
 
 
@@ -71,6 +71,7 @@ class _View:
     shown: Box
     corner: tuple[int, int]
     group: int
+    rank: int
 
     def frame(self, back: int) -> int:
         """The frame ``back`` places before the last."""
@@ -216,7 +217,7 @@ class PairDataset:
             reach=np.stack([self._reach(view, REACH) for view in views]).astype(np.float32),
             patch=self._patch_place(random, views[0]),
             corners=np.array([view.corner for view in views], np.int64),
-            references=np.stack([self._reference(random, view, part, references) for view in views])
+            references=np.stack([self._reference(view, part, references) for view in views])
             if part is not None and references
             else None,
         )
@@ -271,36 +272,43 @@ class PairDataset:
             most = np.maximum(np.array(self.size) - (box.width, box.height), 0)
             x, y = random.integers(0, most + 1).tolist()
             shown = Box(x, y, box.width, box.height)
-        return _View(last, box, gap, mirrored, missing, shown, corner, 0 if crop is None else crop.group)
+        group, rank = (0, 0) if crop is None else (crop.group, int(random.choice(len(RANKS), p=RANKS)))
+        return _View(last, box, gap, mirrored, missing, shown, corner, group, rank)
 
     def _crops_of(self, part: Part) -> dict[int, list[Crop]]:
         """The crops of a part in the usable frames in which it is seen."""
         if part not in self._parts:
-            side, keypoints = self.part_side(part), self.keypoints
-            crops = {
-                int(index): part_crops(keypoints.xy[index], keypoints.confidence[index], part, side, self.size)
-                for index in self.usable
-            }
-            self._parts[part] = {index: found for index, found in crops.items() if found}
+            self._parts[part] = self._crops(part, self.usable)
         return self._parts[part]
+
+    def _crops(self, part: Part, frames: NDArray[np.int64]) -> dict[int, list[Crop]]:
+        side, keypoints = self.part_side(part), self.keypoints
+        crops = {
+            index: part_crops(keypoints.xy[index], keypoints.confidence[index], part, side, self.size)
+            for index in frames.tolist()
+        }
+        return {index: found for index, found in crops.items() if found}
 
     def _kept(self, part: Part, count: int) -> tuple[References, References, NDArray[np.int64]]:
         """The references of a part, the same in a mirror, and the frames they are from."""
         if part not in self._references:
-            crops = [(index, crop) for index, found in self._crops_of(part).items() for crop in found]
+            # Of the training's frames even where samples show held-out ones.
+            found = self._crops(part, self.subject.frames_with_person)
+            crops = [(index, crop) for index, of_frame in found.items() for crop in of_frame]
             joints = np.concatenate([self.keypoints.xy, self.keypoints.confidence[..., None]], 2)
 
-            def of(chosen: list[tuple[int, Crop]], images: list[Images]) -> References:
+            def of(chosen: list[tuple[int, Crop]], images: Images) -> References:
                 return References.of(part, [crop for _, crop in chosen], images, [joints[index] for index, _ in chosen])
 
             # Chosen by their joints alone; only what is kept is decoded.
-            blank = np.zeros((self.part_side(part), self.part_side(part), 3), np.uint8)
-            chosen = [crops[place] for place in most_different(of(crops, [blank] * len(crops)), count)]
-            kept = of(chosen, [crop.box.cut(self.frame(index)) for index, crop in chosen])
+            side = self.part_side(part)
+            nothing = np.broadcast_to(np.uint8(0), (len(crops), side, side, 3))
+            chosen = [crops[place] for place in most_different(of(crops, nothing), count)]
+            kept = of(chosen, np.array([crop.box.cut(self.frame(index)) for index, crop in chosen], np.uint8))
             self._references[part] = kept, kept.mirrored(), np.array([index for index, _ in chosen], np.int64)
         return self._references[part]
 
-    def _reference(self, random: np.random.Generator, view: _View, part: Part, count: int) -> Images:
+    def _reference(self, view: _View, part: Part, count: int) -> Images:
         """One of the references nearest to a view, laid on it; as when painting, none is of that very moment."""
         references, mirrored, frames = self._kept(part, count)
         box, keypoints, group = view.box, self.keypoints, view.group
@@ -311,9 +319,8 @@ class PairDataset:
         confidence = np.where(view.missing, np.float32(0), keypoints.confidence[view.last])
         distances = references.distances(xy, confidence, group)
         distances[np.abs(frames - view.last) <= SAME_MOMENT * self.keypoints.fps] += 1
-        nearest = np.argsort(distances)[: len(RANKS)]
-        chosen = int(nearest[random.choice(len(nearest), p=RANKS[: len(nearest)] / RANKS[: len(nearest)].sum())])
-        return references.fitted(chosen, xy, confidence)
+        rank = min(view.rank, max(int(np.isfinite(distances).sum()) - 1, 0))
+        return references.fitted(int(np.argsort(distances)[rank]), xy, confidence)
 
     def _mirrored_box(self, box: Box) -> Box:
         return Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)
