@@ -34,6 +34,24 @@ class TestGlobalGenerator:
             assert network(torch.zeros(1, 6, 256, 512)).shape == (1, 3, 256, 512)
         assert parameters(network) == 182_452_675
 
+    def test_resizing_leaves_no_chequered_pattern(self):
+        # Of a flat picture every pixel away from the edge is alike; transposed convolutions take turns.
+        def unevenness(network):
+            with torch.no_grad():
+                middle = network(torch.full((1, 3, 64, 64), 0.3))[..., 20:44, 20:44]
+            return float((middle - middle.mean(dim=(2, 3), keepdim=True)).abs().max())
+
+        torch.manual_seed(0)
+        small = {"width": 8, "downsamplings": 2, "blocks": 1}
+        resizing, transposed = (GlobalGenerator(3, **small, resizing=how) for how in (1, 0))
+        for network in (resizing, transposed):
+            for layer in network.layers:
+                if isinstance(layer, InstanceNorm):
+                    layer.forward = lambda x: x  # of a flat picture it would divide nothing by nothing
+        assert unevenness(resizing) < 1e-6
+        assert unevenness(transposed) > 1e-3
+        assert parameters(resizing) == parameters(transposed)
+
     def test_has_the_published_layers(self):
         with torch.device("meta"):
             network = GlobalGenerator(6)

@@ -36,7 +36,7 @@ class Finding:
 def doctor(as_json: options.AsJson = False, debug: options.Debug = False) -> None:
     """Show what this machine can do."""
     with session("doctor", as_json, debug) as current:
-        findings = [*_machine(), _gpu(), *_video(), _pose(), _vgg(), *_places()]
+        findings = [*_machine(), _gpu(), *_video(), _pose(), _vgg(), _lpips(), *_places()]
         for finding in findings:
             mark = "MISSING" if finding.needed else ""
             current.say(f"  {finding.name.replace('_', ' '):<16}{finding.text} {mark}".rstrip())
@@ -122,6 +122,15 @@ def _vgg() -> Finding:
         text = "none (optional; `dance train --download-vgg` gets them): a simpler loss stands in"
         return Finding("vgg19_weights", None, text)
     return Finding("vgg19_weights", str(found), str(found))
+
+
+def _lpips() -> Finding:
+    from everybody_dance.networks.lpips import find_lpips_weights
+
+    found = find_lpips_weights()
+    if found is None:
+        return Finding("lpips_weights", None, "none (optional; `dance evaluate --download-lpips` gets them)")
+    return Finding("lpips_weights", str(found), str(found))
 
 
 def _places() -> list[Finding]:

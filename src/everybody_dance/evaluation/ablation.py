@@ -204,6 +204,7 @@ def rows(scores: Mapping[str, list[Scores]], block: int) -> list[Row]:
 
 def report(found: Sequence[Row], gallery: Gallery, made: Provenance, *, steps: int, seeds: int, frames: int) -> Page:
     """The ablation as a page: the paper's two tables for this subject beside the paper's, and pictures."""
+    names = {POSE: "pose", TRUTH: "truth", **dict(zip(VARIANTS, VARIANTS, strict=True)), **TITLES}
     page = Page(
         "Ablation: frame by frame, temporal smoothing, face GAN",
         [
@@ -212,15 +213,14 @@ def report(found: Sequence[Row], gallery: Gallery, made: Provenance, *, steps: i
             "Beside each change stands its 95 % interval, from a block bootstrap over seconds of footage (and over "
             "trainings, where there are several). An interval that holds 0 is no difference found.",
         ],
-        provenance=made,
+        gallery.sections(names),
+        made,
     )
     likeness = [row for row in found if not row.region.startswith("pose_")]
     poses = [row for row in found if row.region.startswith("pose_")]
     for title, of_table in (("Likeness to the truth", likeness), ("The pose found again", poses)):
         if of_table:
             page.sections += [_values(title, of_table), _changes(f"{title}: what each part changes", of_table)]
-    names = {POSE: "pose", TRUTH: "truth", **dict(zip(VARIANTS, VARIANTS, strict=True)), **TITLES}
-    page.sections += gallery.sections(names)
     return page
 
 

@@ -108,7 +108,8 @@ def report(
             " the empty place alone.",
             f"Likeness in the person's box (SSIM, 1 is equal): {result:.3f}, against {nearest:.3f} and {place:.3f}.",
         ],
-        provenance=made,
+        gallery.sections({POSE: "pose", TRUTH: "truth", **TITLES}),
+        made,
     )
     for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all"):
         if region in figures["result"]:
@@ -127,7 +128,6 @@ def report(
             marked=False,
         )
     )
-    page.sections += gallery.sections({POSE: "pose", TRUTH: "truth", **TITLES})
     return page
 
 

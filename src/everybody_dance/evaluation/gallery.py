@@ -25,7 +25,7 @@ POSE, TRUTH = "pose", "truth"
 SHOWN = 6
 """Frames of which crops are kept, evenly over all."""
 
-BODY_HEIGHT, FACE_HEIGHT, CLIP_HEIGHT = 260, 150, 240
+BODY_HEIGHT, FACE_HEIGHT, CLIP_HEIGHT = 190, 150, 240
 """In pixels of the report."""
 
 CLIP_SECONDS = 6.0

@@ -25,7 +25,7 @@ class Refiner(nn.Module):
     Args:
         width, downsamplings, blocks: of the pix2pixHD generator that makes the residual; the paper's face generator
             has the defaults.
-        references: how many references it is given, 0 or 1.
+        references: how many references it is given, 0 or 1. With one the generator doubles by ``resizing``.
     """
 
     def __init__(self, width: int = 64, downsamplings: int = 3, blocks: int = 5, references: int = 0) -> None:
@@ -33,7 +33,9 @@ class Refiner(nn.Module):
         if references not in (0, 1):
             raise ValueError(f"a refiner is given 0 or 1 references, not {references}")
         self.references = references
-        self.generator = GlobalGenerator(6 + 3 * references, 3 + references, width, downsamplings, blocks)
+        self.generator = GlobalGenerator(
+            6 + 3 * references, 3 + references, width, downsamplings, blocks, resizing=references
+        )
         self.start()
 
     @torch.no_grad()

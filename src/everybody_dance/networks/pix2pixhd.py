@@ -44,10 +44,18 @@ class GlobalGenerator(nn.Module):
         downsamplings: number of halvings. Sides of the input must be multiples of ``2 ** downsamplings``, and at
             least twice that.
         blocks: residual blocks at the lowest resolution.
+        resizing: 1 to double by repeating pixels in front of a convolution, instead of by transposed convolutions, which
+            leave a chequered pattern (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
     """
 
     def __init__(
-        self, input_channels: int, output_channels: int = 3, width: int = 64, downsamplings: int = 4, blocks: int = 9
+        self,
+        input_channels: int,
+        output_channels: int = 3,
+        width: int = 64,
+        downsamplings: int = 4,
+        blocks: int = 9,
+        resizing: int = 0,
     ) -> None:
         super().__init__()
         self.input_channels = input_channels
@@ -59,7 +67,12 @@ class GlobalGenerator(nn.Module):
         layers += [ResidualBlock(width * self.stride) for _ in range(blocks)]
         for level in reversed(range(downsamplings)):
             channels = width * 2**level
-            layers += _normalized(nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1))
+            if resizing:
+                layers += [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1)]
+                layers += _normalized(nn.Conv2d(2 * channels, channels, 3))
+            else:
+                up = nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1)
+                layers += _normalized(up)
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, output_channels, 7)]
         self.layers = nn.Sequential(*layers)
 
