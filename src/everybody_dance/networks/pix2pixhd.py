@@ -44,8 +44,8 @@ class GlobalGenerator(nn.Module):
         downsamplings: number of halvings. Sides of the input must be multiples of ``2 ** downsamplings``, and at
             least twice that.
         blocks: residual blocks at the lowest resolution.
-        resizing: 1 to double by repeating pixels in front of a convolution, instead of by transposed convolutions, which
-            leave a chequered pattern (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
+        resizing: 1 to double by repeating pixels in front of a convolution instead of by transposed convolutions,
+            which leave a chequered pattern (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016).
     """
 
     def __init__(
