@@ -154,7 +154,7 @@ class TestPrepare:
         subject = prepare([film(tmp_path / "a.mp4", keypoints, dark_from_frame_40)], tmp_path / "a", holdout=2.0)
         assert len(subject.training_frames) == 40
         # Most frames are dark and elsewhere; none of that is seen.
-        assert np.abs(subject.plate.astype(int) - wall())[subject.plate_known].max() <= 8  # the codec's doing
+        assert np.abs(subject.plate.astype(int) - wall())[subject.plate_known].max() <= 16  # the codec's doing
         assert subject.manifest.statistics == pose_statistics(subject.keypoints[:40])
 
     def test_the_same_again_is_reused_and_other_options_are_not(
