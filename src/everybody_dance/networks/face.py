@@ -13,14 +13,17 @@ RIM = 0.125
 """Share of a crop's side over which the residual fades to nothing at each edge, so that it shows no seam."""
 
 
-MASK_RANGE = 4.0
-"""The generator ends in a tanh; its mask reaches from sigmoid(-4) to sigmoid(4)."""
+MASK_RANGE, MASK_START = 4.0, 0.5
+"""The generator ends in a tanh: the mask's logit reaches this far to both sides of where it begins."""
+
+RESIDUAL_BESIDE_REFERENCE = 0.5
+"""With a reference the residual has light and little else to mend; a larger one makes up texture."""
 
 
 class Refiner(nn.Module):
     """Pose image and picture of a crop to a better picture of it.
 
-    Untrained it changes nothing, or, where it is given a reference, lays that over the crop at half strength.
+    Untrained it changes nothing, or, where it is given a reference, lays more than half of that over the crop.
 
     Args:
         width, downsamplings, blocks: of the pix2pixHD generator that makes the residual; the paper's face generator
@@ -40,7 +43,7 @@ class Refiner(nn.Module):
 
     @torch.no_grad()
     def start(self) -> None:
-        """Let the residual be zero, and the mask one half."""
+        """Let the residual be zero, and the mask what it begins with."""
         last = self.generator.layers[-1]
         for parameter in last.parameters():
             parameter.zero_()
@@ -60,8 +63,8 @@ class Refiner(nn.Module):
             change: Tensor = self.generator(torch.cat([pose, picture], 1))
         else:
             painted = self.generator(torch.cat([pose, picture, reference], 1))
-            mask = torch.sigmoid(MASK_RANGE * painted[:, 3:])
-            change = painted[:, :3] + mask * (reference - picture)
+            mask = torch.sigmoid(MASK_START + MASK_RANGE * painted[:, 3:])
+            change = RESIDUAL_BESIDE_REFERENCE * painted[:, :3] + mask * (reference - picture)
         return (picture + fade(change.shape[-2], change.shape[-1], change.device) * change).clamp(-1, 1)
 
 

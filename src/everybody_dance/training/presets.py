@@ -53,7 +53,7 @@ SLIM_REFINER = RefinerPreset(
     pyramid=5.0,
     perceptual=1.0,
     feature_matching=10.0,
-    adversarial=0.5,
+    adversarial=0.25,
 )
 
 
