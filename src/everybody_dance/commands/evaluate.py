@@ -140,7 +140,7 @@ def _ablation(
             detector=detector,
             watchers=[gallery],
             on_training=lambda at: stage(at.step, at.total_steps, at.stage, at.seconds_left),
-            on_progress=lambda done, total: stage(done, total, "measuring"),
+            on_progress=lambda done, total: stage(done, None, f"of {total} frames measured"),
         )
     found = rows(done.scores, block=round(subject.manifest.fps))
     current.metrics["ablation"] = [vars(row) for row in found]

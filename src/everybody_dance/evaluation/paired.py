@@ -159,6 +159,7 @@ class Studio:
         return true_keypoints(DANCERS[dancer], CHOREOGRAPHIES[dance], round(self.seconds * rate), rate, self.size)
 
     def _video(self, name: str, dancer: Dancer, dance: str, seconds: float, on_progress: Progress) -> Path:
+        from everybody_dance.pose.detector import deaf_to_ctrl_c
         from everybody_dance.video import VideoWriter
 
         path = self.folder / f"{name}.mp4"
@@ -168,7 +169,8 @@ class Studio:
                 VideoWriter(path, self.size, Fraction(RATE)) as writer,
                 ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
             ):
-                frames = pool.map(partial(_picture, dancer, dance, self.size), range(count), chunksize=8)
+                with deaf_to_ctrl_c():  # this starts processes
+                    frames = pool.map(partial(_picture, dancer, dance, self.size), range(count), chunksize=8)
                 for done, image in enumerate(frames, 1):
                     writer.write(image)
                     on_progress(done, count)

@@ -135,7 +135,7 @@ class FollowingDetector:
     """
 
     def __init__(self) -> None:
-        with _deaf_to_ctrl_c():
+        with deaf_to_ctrl_c():
             self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin_following)
 
     def detect(self, image: Frame, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -146,7 +146,7 @@ class FollowingDetector:
         """
         small = _shrunk(image)
         try:
-            with _deaf_to_ctrl_c():
+            with deaf_to_ctrl_c():
                 found = self._pool.submit(_follow, small)
             xy, confidence = found.result()
         except BrokenProcessPool as error:
@@ -171,7 +171,7 @@ def _detect(frames: Iterator[Frame], workers: int) -> tuple[NDArray[np.float32],
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker)
     try:
         for warm_up, chunk in _chunks(frames):
-            with _deaf_to_ctrl_c():  # a submission may start a process
+            with deaf_to_ctrl_c():  # a submission may start a process
                 waiting.append(pool.submit(_detect_chunk, chunk, warm_up))
             if len(waiting) > workers:
                 results.append(waiting.popleft().result())
@@ -207,7 +207,7 @@ def _shrunk(frame: Frame) -> Frame:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def deaf_to_ctrl_c() -> Iterator[None]:
     """Processes started here never hear Ctrl-C, not even while they load; this one hears it afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
