@@ -48,12 +48,10 @@ SLIM_REFINER = RefinerPreset(
     ema_steps=100,
     references=64,
     discriminator_width=24,
-    discriminator_rate=5e-4,
-    reconstruction=2.0,
-    pyramid=5.0,
+    reconstruction=10.0,
     perceptual=1.0,
-    feature_matching=10.0,
-    adversarial=0.25,
+    feature_matching=2.0,
+    adversarial=0.2,
 )
 
 
