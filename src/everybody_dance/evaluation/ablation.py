@@ -152,8 +152,9 @@ def difference_interval(
     block = min(block, frames)
     random = np.random.default_rng(seed)
     count = -(-frames // block)
-    starts = random.integers(0, frames - block + 1, (RESAMPLES, count))
-    index = (starts[..., None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :frames]
+    # From the last frame a block goes on with the first, or those at the ends would hardly ever be drawn.
+    starts = random.integers(0, frames, (RESAMPLES, count))
+    index = (starts[..., None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :frames] % frames
     which = random.integers(0, trainings, (RESAMPLES, trainings))
     drawn = apart[which[:, :, None], index[:, None, :]].reshape(RESAMPLES, -1)
     seen = np.isfinite(drawn)
