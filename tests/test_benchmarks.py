@@ -73,6 +73,8 @@ class TestPairs:
         assert (pair["source"], pair["target"]) == ("bruno", "ada")
         assert set(pair["figures"]) == {"result", "true_pose", "not_normalized", "nearest_neighbor", "background"}
         assert 0 < pair["placement"]["detected"] < 10
+        assert {"ssim", "psnr", "flicker"} <= set(pair["figures"]["result"]["body"])
+        assert "missed" in pair["figures"]["result"]["pose_all"]
         ssim = {name: figures["body"]["ssim"]["mean"] for name, figures in pair["figures"].items()}
         assert pair["lost_by_place"] == pytest.approx(ssim["true_pose"] - ssim["result"])
         assert pair["lost_by_look"] == pytest.approx(1 - ssim["true_pose"])

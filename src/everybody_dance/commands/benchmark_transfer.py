@@ -8,7 +8,7 @@ import typer
 
 from everybody_dance.commands import options
 from everybody_dance.commands.console import session
-from everybody_dance.commands.evaluate import finish
+from everybody_dance.commands.evaluate import finish, same_detector, weights_at_hand
 from everybody_dance.commands.prepare import prepare_subject
 from everybody_dance.commands.train import train_performer
 
@@ -34,9 +34,12 @@ def transfer(
     """
     with session("benchmark transfer", as_json, debug) as current:
         minutes = options.minutes_or_steps(minutes, steps)
+        from everybody_dance.evaluation.full import metrics_at_hand
         from everybody_dance.evaluation.paired import PAIRS, Studio, measure, report
         from everybody_dance.evaluation.results import plain, provenance
+        from everybody_dance.performer.performer import usable_device
 
+        metrics = metrics_at_hand(usable_device(device), *weights_at_hand(current))
         studio = Studio(out / "videos", seconds)
         chosen = PAIRS[:pairs]
         with current.stage("Rendering the dancers") as stage:
@@ -53,8 +56,11 @@ def transfer(
         found = []
         for pair in chosen:
             with current.stage(f"Measuring {pair}") as stage:
-                performer = trained[pair.target][1]
-                found.append(measure(pair, studio, subjects[pair.target], performer, on_progress=stage))
+                target, performer = subjects[pair.target], trained[pair.target][1]
+                detector = same_detector(current, target)
+                found.append(
+                    measure(pair, studio, target, performer, metrics=metrics, detector=detector, on_progress=stage)
+                )
         current.metrics = {
             "pairs": [
                 {

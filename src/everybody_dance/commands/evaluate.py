@@ -62,9 +62,9 @@ def evaluate(
             raise DanceError(
                 "nothing-held-out", "No footage with a person was held out, so there is nothing to measure on."
             )
-        vgg, lpips = _weights(current, vgg_weights, lpips_weights, download_lpips)
+        vgg, lpips = weights_at_hand(current, vgg_weights, lpips_weights, download_lpips)
         metrics = metrics_at_hand(usable_device(device), vgg, lpips)
-        detector = _detector(current, prepared)
+        detector = same_detector(current, prepared)
         if ablation:
             _ablation(current, prepared, dance, metrics, detector, preset, steps, seeds, device, vgg)
         else:
@@ -164,10 +164,10 @@ def finish(
     current.say(f"With pictures: {folder / name}.html")
 
 
-def _weights(
-    current: Session, vgg_weights: Path | None, lpips_weights: Path | None, download: bool
+def weights_at_hand(
+    current: Session, vgg_weights: Path | None = None, lpips_weights: Path | None = None, download: bool = False
 ) -> tuple[Path | None, Path | None]:
-    """The files of weights to use; what is left out for lack of them is said."""
+    """The files of VGG-19's and LPIPS' weights to use; what is left out for lack of them is said."""
     from everybody_dance.networks.lpips import download_lpips, find_lpips_weights
     from everybody_dance.networks.vgg import find_vgg19_weights
 
@@ -182,7 +182,7 @@ def _weights(
     return vgg, lpips
 
 
-def _detector(current: Session, subject: "Subject") -> "Callable[[], FrameDetector] | None":
+def same_detector(current: Session, subject: "Subject") -> "Callable[[], FrameDetector] | None":
     """What finds the poses again: the detector that found them."""
     from everybody_dance.pose import mediapipe
     from everybody_dance.pose.detector import FollowingDetector

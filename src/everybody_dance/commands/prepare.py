@@ -77,4 +77,8 @@ def prepare_subject(
     if manifest.footage is not None:
         shown = ", ".join(f"{aspect} {seconds:.0f}" for aspect, seconds in manifest.footage.poses.items())
         current.remark(f"Seconds of the {manifest.footage.seconds:.0f} in which the person is seen: {shown}.")
+        current.remark(
+            f"The person visits {manifest.footage.width:.0%} of the width, and {manifest.footage.depth:.0%} of"
+            " their height in depth."
+        )
     return subject

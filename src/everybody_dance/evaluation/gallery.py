@@ -76,14 +76,16 @@ class Gallery:
                 self.clip = (Path(folder) / "clip.mp4").read_bytes()
 
     def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
-        box = self._bodies.get(index)
-        if box is not None:
-            _keep(self.bodies, box, self._rows(index, truth, results), BODY_HEIGHT)
-        box = self._faces.get(index)
-        if box is not None:
-            _keep(self.faces, box, self._rows(index, truth, results), FACE_HEIGHT)
-        if index < self._clip_frames and self._window is not None:
-            rows = self._rows(index, truth, results)
+        body, face = self._bodies.get(index), self._faces.get(index)
+        in_clip = index < self._clip_frames
+        if body is None and face is None and not in_clip:
+            return
+        rows = self._rows(index, truth, results)
+        if body is not None:
+            _keep(self.bodies, body, rows, BODY_HEIGHT)
+        if face is not None:
+            _keep(self.faces, face, rows, FACE_HEIGHT)
+        if in_clip and self._window is not None:
             self._write(np.concatenate([_sized(self._window.cut(image), CLIP_HEIGHT) for image in rows.values()], 1))
 
     def sections(self, names: Mapping[str, str]) -> list[Section]:

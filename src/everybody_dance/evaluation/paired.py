@@ -4,7 +4,7 @@ What is wrong with a transfer is split in two. *Where*: how far the normalized p
 really would be. *How it looks*: what is left when the performer is given the true pose.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,7 +24,8 @@ from everybody_dance.evaluation.compare import Figures, compare_all, spread
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
 from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
 from everybody_dance.evaluation.normalization import placement_error
-from everybody_dance.evaluation.report import Report, Table
+from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
+from everybody_dance.evaluation.report import Report, Table, figure_table
 from everybody_dance.evaluation.results import Provenance
 from everybody_dance.evaluation.self_reenactment import (
     BACKGROUND,
@@ -189,6 +190,7 @@ def measure(
     performer: Performer,
     *,
     metrics: Mapping[str, Metric] = METRICS,
+    detector: Callable[[], FrameDetector] | None = None,
     on_progress: Progress = ignore_progress,
 ) -> tuple[Outcome, Gallery]:
     """Transfer a pair and compare with the truth.
@@ -198,6 +200,7 @@ def measure(
         studio: where its videos are.
         subject, performer: the target's.
         metrics: of single pictures.
+        detector: makes the detector for the pose distance, of the transfer from what it was given.
         on_progress: told the frames compared.
     """
     from everybody_dance.pose.detector import detect_video
@@ -218,8 +221,15 @@ def measure(
         NEAREST_NEIGHBOR: nearest_neighbor(subject, dance.placed),
         BACKGROUND: background(subject.plate, len(exact)),
     }
-    with Gallery(exact, poses=dance.placed) as pictures, VideoReader(true_video, size=manifest.size) as truth:
-        scores = compare_all(results, islice(truth, len(exact)), exact, metrics, on_progress, watchers=[pictures])
+    with (
+        Gallery(exact, poses=dance.placed) as pictures,
+        Redetection({} if detector is None else {RESULT: detector()}) as redetection,
+        VideoReader(true_video, size=manifest.size) as truth,
+    ):
+        true_frames, watchers = islice(truth, len(exact)), (pictures, redetection)
+        scores = compare_all(results, true_frames, exact, metrics, on_progress, watchers=watchers)
+        for name, found in redetection.scores(dance.placed).items():
+            scores[name] |= found
     placement = Placement(*(_mean(placement_error(pose, exact)) for pose in (dance.placed, unchanged, detected)))
     return Outcome(pair, {name: spread(found) for name, found in scores.items()}, placement), pictures
 
@@ -289,6 +299,9 @@ def report(found: Sequence[tuple[Outcome, Gallery]], made: Provenance, *, steps:
     for outcome, gallery in found:
         for section in gallery.sections(NAMES):
             page.sections.append(replace(section, title=f"{outcome.pair}: {section.title.lower()}"))
+        for region in outcome.figures[RESULT]:
+            title = f"{outcome.pair}: {region.replace('pose_', 'the pose found again, ')}"
+            page.sections.append(figure_table(title, outcome.figures, region, NAMES, {BACKGROUND}))
     return page
 
 
