@@ -55,7 +55,7 @@ def plain(figures: Figures) -> dict[str, Any]:
     }
 
 
-def append(folder: Path, kind: str, made: Provenance, found: Mapping[str, Any]) -> Path:
+def append(folder: Path, kind: str, made: Provenance, found: Mapping[str, Any]) -> None:
     """Add a line to the folder's ``results.jsonl``, unless the very same is there already.
 
     Args:
@@ -69,4 +69,3 @@ def append(folder: Path, kind: str, made: Provenance, found: Mapping[str, Any]) 
     line = json.dumps({"kind": kind, "provenance": made, "figures": found}, sort_keys=True)
     if line not in lines:
         write_text(path, "\n".join([*lines, line]) + "\n")
-    return path

@@ -204,7 +204,9 @@ def _complete(
             stillness.motion,
         )
     plate = clean_plate(frame, keypoints, training)
-    footage = look_over(frame, keypoints, training, plate.image, plate.known)
+    # Seen by a camera that moves, everything differs from the empty place.
+    known = plate.known & (not stillness.camera_moves)
+    footage = look_over(frame, keypoints, training, plate.image, known)
     # Clip edges are cuts to the statistics: the ground line starts anew.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(
