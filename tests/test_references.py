@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from everybody_dance.drawing.parts import PART_JOINTS, Crop
-from everybody_dance.drawing.references import References, most_different
+from everybody_dance.drawing.references import References, ReferenceTrack, most_telling
 from everybody_dance.drawing.window import Box
 from everybody_dance.keypoints import LEFT_HAND, MIRROR, RIGHT_HAND
 from everybody_dance.subject.dataset import PairDataset, Variety
@@ -92,15 +92,74 @@ class TestChoice:
         wanted[JOINTS[2:], 2] = 0
         assert np.isinf(bank.distances(wanted[:, :2], wanted[:, 2], 0)).all()
 
-    def test_what_is_kept_differs(self) -> None:
-        faces = [a_face(seed) for seed in (0, 0, 0, 1, 0, 2, 0)]
-        chosen = most_different(references(*faces), 3)
-        assert chosen.tolist()[0] == 3
-        assert set(chosen.tolist()) - {3, 5} <= {0, 1, 2, 4, 6}
-        assert 5 in chosen
-        assert len(most_different(references(*faces), 99)) == 7
-        assert len(set(most_different(references(*faces), 99).tolist())) == 7
-        assert len(most_different(references(), 3)) == 0
+    def test_what_is_kept_stands_for_the_rest(self) -> None:
+        # Three of one kind, two of another, and one that is like none: the middle of each kind, the largest first.
+        kinds = [(0, 0.0), (0, 0.5), (1, 0.0), (0, -0.5), (2, 0.0), (1, 0.5)]
+        faces = []
+        for seed, moved in kinds:
+            face = a_face(seed)
+            face[JOINTS[3], 0] += moved
+            faces.append(face)
+        bank = references(*faces)
+        chosen = most_telling(bank, 3).tolist()
+        assert chosen[0] == 0
+        assert [kinds[place][0] for place in chosen] == [0, 1, 2]
+        assert sorted(most_telling(bank, 99).tolist()) == list(range(6))
+        assert len(most_telling(references(), 3)) == 0
+
+
+class TestTrack:
+    """Two references whose first joint lies at 20 and at 30, a joint that wanders between them."""
+
+    def bank(self) -> tuple[References, np.ndarray]:
+        one = a_face()
+        one[JOINTS[0], 0] = 20
+        other = one.copy()
+        other[JOINTS[0], 0] = 30
+        dark, bright = (np.full((SIDE, SIDE, 3), value, np.uint8) for value in (50, 150))
+        crops = [Crop(Box(0, 0, SIDE, SIDE), 0)] * 2
+        return References.of("face", crops, np.stack([dark, bright]), [one, other]), one
+
+    def shown(self, places: list[float], fps: float = 30.0) -> list[int]:
+        bank, face = self.bank()
+        track = ReferenceTrack(bank, fps)
+        levels = []
+        for place in places:
+            face[JOINTS[0], 0] = place
+            picture = track.follow(face[:, :2], face[:, 2], 0)
+            assert picture is not None
+            levels.append(int(picture[5, 5, 0]))
+        return levels
+
+    def test_one_that_is_a_little_nearer_changes_nothing(self) -> None:
+        assert self.shown([24, 25.3, 24.7, 25.3]) == [50] * 4
+
+    def test_one_that_is_clearly_nearer_fades_in(self) -> None:
+        levels = self.shown([20, *[28] * 10])
+        assert levels[0] == 50
+        assert levels[1] == pytest.approx(50 + 100 / (0.15 * 30), abs=1)
+        assert levels[-1] == 150
+        assert np.all(np.diff(levels) >= 0)
+        # At half the rate the fade takes half the frames, not twice the time.
+        assert self.shown([20, *[28] * 3], fps=15)[-1] > levels[3]
+
+    def test_after_a_rest_nothing_is_left_of_what_was_shown(self) -> None:
+        bank, face = self.bank()
+        track = ReferenceTrack(bank, 30)
+        track.follow(face[:, :2], face[:, 2], 0)
+        track.keep(set())
+        face[JOINTS[0], 0] = 29
+        picture = track.follow(face[:, :2], face[:, 2], 0)
+        assert picture is not None
+        assert picture[5, 5, 0] == 150
+
+    def test_what_cannot_be_laid_on_anything_shows_nothing(self) -> None:
+        bank, face = self.bank()
+        track = ReferenceTrack(bank, 30)
+        nobody = np.zeros(137, np.float32)
+        assert track.follow(face[:, :2], nobody, 0) is None
+        assert track.follow(face[:, :2], face[:, 2], 0) is not None
+        assert ReferenceTrack(references(), 30).follow(face[:, :2], face[:, 2], 0) is None
 
 
 def test_a_mirror_makes_left_hands_right_ones() -> None:

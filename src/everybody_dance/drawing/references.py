@@ -33,6 +33,15 @@ BENT_WITHIN = 1 / 14
 GRID = 4
 """The bend is worked out at every fourth pixel."""
 
+CLEARLY_NEARER = 0.7
+"""Another reference is shown once its distance is less than this share of that of the one that is shown."""
+
+FADE_SECONDS = 0.15
+"""How long the change takes."""
+
+MOST_CANDIDATES = 1200
+"""Crops that are compared with each other when some are chosen; of longer footage, evenly spread ones."""
+
 
 @dataclass(frozen=True, eq=False)
 class References:
@@ -54,6 +63,10 @@ class References:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, which: NDArray[np.int64]) -> "References":
+        """Some of them."""
+        return References(self.part, self.images[which], self.xy[which], self.confidence[which], self.group[which])
 
     @classmethod
     def of(cls, part: Part, crops: Sequence[Crop], images: Frame, keypoints: Sequence[NDArray[np.float32]]) -> Self:
@@ -160,21 +173,76 @@ class References:
         )
 
 
-def most_different(references: References, count: int) -> NDArray[np.int64]:
-    """Indices of at most ``count`` references that are as unlike each other as can be: each is the farthest from all
-    before it, the first being in the middle of the footage."""
-    if not len(references):
-        return np.zeros(0, np.int64)
-    chosen = [len(references) // 2]
-    nearest = np.full(len(references), np.inf)
-    while len(chosen) < min(count, len(references)):
-        last = chosen[-1]
-        found = references.distances(references.xy[last], references.confidence[last], int(references.group[last]))
-        nearest = np.minimum(nearest, found)
-        nearest[chosen] = -1
-        # What cannot be laid on any of them comes first: it shows what they do not.
-        chosen.append(int(nearest.argmax()))
-    return np.array(chosen, np.int64)
+class ReferenceTrack:
+    """Which references are shown while one dance goes on, so that a face does not flicker between two of them.
+
+    One that is shown stays until another is clearly nearer, and the change is a short fade.
+
+    Args:
+        references: to choose from.
+        fps: frames a second of the dance.
+    """
+
+    def __init__(self, references: References, fps: float) -> None:
+        self.references = references
+        self._pace = min(1 / (FADE_SECONDS * fps), 1.0)
+        self._shown: dict[int, tuple[int, NDArray[np.float32]]] = {}
+
+    def follow(self, xy: NDArray[np.float32], confidence: NDArray[np.float32], group: int) -> Frame | None:
+        """What is shown in the next frame, laid on the joints asked for.
+
+        Args:
+            xy: (137, 2), pixels of the crop asked for.
+            confidence: (137,) in [0, 1].
+            group: which of ``PART_JOINTS[part]`` is asked for.
+
+        Returns:
+            uint8 (side, side, 3); None where no reference can be laid on these joints.
+        """
+        distances = self.references.distances(xy, confidence, group)
+        nearest = int(distances.argmin()) if len(distances) else 0
+        if not np.isfinite(distances).any():
+            self._shown.pop(group, None)
+            return None
+        shown, weights = self._shown.get(group, (nearest, np.eye(1, len(distances), nearest, dtype=np.float32)[0]))
+        # What cannot be laid on these joints any more is infinitely far.
+        if distances[nearest] < CLEARLY_NEARER * distances[shown]:
+            shown = nearest
+        wanted = np.eye(1, len(distances), shown, dtype=np.float32)[0]
+        weights = weights + np.clip(wanted - weights, -self._pace, self._pace)
+        self._shown[group] = shown, weights
+        parts = [(weights[index], self.references.fitted(index, xy, confidence)) for index in np.flatnonzero(weights)]
+        if len(parts) == 1:
+            return parts[0][1]
+        mixed = sum(weight * picture.astype(np.float32) for weight, picture in parts) / weights.sum()
+        return np.asarray(np.round(mixed), np.uint8)
+
+    def keep(self, groups: set[int]) -> None:
+        """Forget what was shown of other groups than these, which are out of sight."""
+        self._shown = {group: shown for group, shown in self._shown.items() if group in groups}
+
+
+def most_telling(references: References, count: int) -> NDArray[np.int64]:
+    """Indices of at most ``count`` references that together are as near to all of them as can be.
+
+    Each is the one that brings the others most nearer to what is kept, given those before it. Those that are the most
+    unlike each other would do worse: they are blinks, and joints gone astray.
+    """
+    candidates = np.linspace(0, len(references) - 1, min(len(references), MOST_CANDIDATES)).astype(np.int64)
+    some = references[candidates]
+    distances = np.array(
+        [some.distances(*joints) for joints in zip(some.xy, some.confidence, some.group.tolist(), strict=True)]
+    ).reshape(len(some), len(some))
+    # A candidate that nothing kept can be laid on counts as a whole side away.
+    apart = np.sqrt(np.minimum(distances, 1.0))
+    nearest = np.ones(len(some))
+    chosen: list[int] = []
+    for _ in range(min(count, len(some))):
+        gain = np.maximum(nearest - apart, 0).sum(axis=1)
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        nearest = np.minimum(nearest, apart[chosen[-1]])
+    return candidates[chosen]
 
 
 def _similarity(

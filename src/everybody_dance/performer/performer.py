@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from everybody_dance import __version__
-from everybody_dance.drawing.parts import PARTS, Crop, Part, part_crops
+from everybody_dance.drawing.parts import PARTS, Part, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.references import References
+from everybody_dance.drawing.references import References, ReferenceTrack
 from everybody_dance.drawing.window import Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes, write_text
@@ -172,41 +172,44 @@ class Performer:
         box.paste(to_images(painted.frame)[0], frame)
         return frame
 
+    def tracks(self) -> dict[Part, ReferenceTrack]:
+        """What ``refine`` keeps in mind from frame to frame; new ones for each dance and after each cut."""
+        fps = float(self.manifest.fps)
+        return {part: ReferenceTrack(references, fps) for part, references in self.references.items()}
+
     @torch.inference_mode()
     def refine(
-        self, frame: NDArray[np.uint8], xy: NDArray[np.float32], confidence: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        """What ``step`` painted, with face and hands refined where they are seen: a new frame, the same size."""
-        frame = frame.copy()
-        for part, refiner in self.refiners.items():
-            for crop in part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size):
-                pose = draw_pose(xy, confidence, crop.box, self.manifest.size[1])
-                images = [pose, crop.box.cut(frame), *self._reference(part, crop, frame, xy, confidence)]
-                with mixed_precision(self.device):
-                    better = refiner(*(to_tensor(image[None], self.device) for image in images))
-                crop.box.paste(to_images(better)[0], frame)
-        return frame
-
-    def _reference(
         self,
-        part: Part,
-        crop: Crop,
         frame: NDArray[np.uint8],
         xy: NDArray[np.float32],
         confidence: NDArray[np.float32],
-    ) -> list[NDArray[np.uint8]]:
-        """The reference nearest to a crop's pose, laid on it; none for refiners that take none.
+        tracks: Mapping[Part, ReferenceTrack],
+    ) -> NDArray[np.uint8]:
+        """What ``step`` painted, with face and hands refined where they are seen: a new frame, the same size.
 
-        Where no reference can be laid on it, the picture is its own.
+        Args:
+            frame: as ``step`` returned it.
+            xy, confidence: as ``step`` took them.
+            tracks: of this dance, up to the frame before.
         """
-        references = self.references.get(part)
-        if references is None:
-            return []
-        inside = xy - np.array((crop.box.x, crop.box.y), np.float32)
-        distances = references.distances(inside, confidence, crop.group)
-        if not np.isfinite(distances).any():
-            return [crop.box.cut(frame)]
-        return [references.fitted(int(distances.argmin()), inside, confidence)]
+        frame = frame.copy()
+        for part, refiner in self.refiners.items():
+            track = tracks.get(part)
+            crops = part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size)
+            for crop in crops:
+                pose, picture = draw_pose(xy, confidence, crop.box, self.manifest.size[1]), crop.box.cut(frame)
+                images = [pose, picture]
+                if track is not None:
+                    inside = xy - np.array((crop.box.x, crop.box.y), np.float32)
+                    reference = track.follow(inside, confidence, crop.group)
+                    # Where no reference can be laid on it, the picture is its own.
+                    images.append(picture if reference is None else reference)
+                with mixed_precision(self.device):
+                    better = refiner(*(to_tensor(image[None], self.device) for image in images))
+                crop.box.paste(to_images(better)[0], frame)
+            if track is not None:
+                track.keep({crop.group for crop in crops})
+        return frame
 
     def save(self, folder: Path) -> None:
         """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""

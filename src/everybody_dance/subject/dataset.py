@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.parts import PART_JOINTS, Crop, Part, crop_side, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.references import References, most_different
+from everybody_dance.drawing.references import References
 from everybody_dance.drawing.region import person_region
 from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
+from everybody_dance.subject.references import RANKS, TrainingReferences
 from everybody_dance.subject.subject import Subject
 
 Images = NDArray[np.uint8]
@@ -28,13 +29,6 @@ REGION = 0.06
 
 REACH = 0.2
 """The same for where the mask may open."""
-
-
-SAME_MOMENT = 0.7
-"""Seconds within which a frame shows what its neighbour shows: no reference for it, while there are others."""
-
-RANKS = (0.6, 0.25, 0.15)
-"""How often the nearest reference is shown in training, the second, the third: none will always be the best."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +169,7 @@ class PairDataset:
         self._decoded: dict[int, Images] = {}
         self._sides: dict[Part, int] = {}
         self._parts: dict[Part, dict[int, list[Crop]]] = {}
-        self._references: dict[Part, tuple[References, References, NDArray[np.int64]]] = {}
+        self._references: dict[Part, TrainingReferences] = {}
 
     @property
     def window(self) -> tuple[int, int]:
@@ -233,8 +227,8 @@ class PairDataset:
         return self._sides[part]
 
     def references(self, part: Part, count: int) -> References:
-        """At most ``count`` crops of a part in training frames, as different as can be."""
-        return self._kept(part, count)[0]
+        """At most ``count`` crops of a part in training frames, which stand for all the others."""
+        return self._kept(part, count).kept
 
     def frame(self, index: int) -> Images:
         """The true frame at the size the networks work on; recently used ones are kept."""
@@ -289,38 +283,23 @@ class PairDataset:
         }
         return {index: found for index, found in crops.items() if found}
 
-    def _kept(self, part: Part, count: int) -> tuple[References, References, NDArray[np.int64]]:
-        """The references of a part, the same in a mirror, and the frames they are from."""
+    def _kept(self, part: Part, count: int) -> TrainingReferences:
         if part not in self._references:
             # Of the training's frames even where samples show held-out ones.
-            found = self._crops(part, self.subject.frames_with_person)
-            crops = [(index, crop) for index, of_frame in found.items() for crop in of_frame]
-            joints = np.concatenate([self.keypoints.xy, self.keypoints.confidence[..., None]], 2)
-
-            def of(chosen: list[tuple[int, Crop]], images: Images) -> References:
-                return References.of(part, [crop for _, crop in chosen], images, [joints[index] for index, _ in chosen])
-
-            # Chosen by their joints alone; only what is kept is decoded.
+            crops = self._crops(part, self.subject.frames_with_person)
             side = self.part_side(part)
-            nothing = np.broadcast_to(np.uint8(0), (len(crops), side, side, 3))
-            chosen = [crops[place] for place in most_different(of(crops, nothing), count)]
-            kept = of(chosen, np.array([crop.box.cut(self.frame(index)) for index, crop in chosen], np.uint8))
-            self._references[part] = kept, kept.mirrored(), np.array([index for index, _ in chosen], np.int64)
+            self._references[part] = TrainingReferences.choose(part, side, crops, self.keypoints, self.frame, count)
         return self._references[part]
 
     def _reference(self, view: _View, part: Part, count: int) -> Images:
-        """One of the references nearest to a view, laid on it; as when painting, none is of that very moment."""
-        references, mirrored, frames = self._kept(part, count)
+        """One of the references nearest to a view, laid on it."""
         box, keypoints, group = view.box, self.keypoints, view.group
         if view.mirrored:
-            references, box, keypoints = mirrored, self._mirrored_box(box), self.mirrored_keypoints
+            box, keypoints = self._mirrored_box(box), self.mirrored_keypoints
             group = len(PART_JOINTS[part]) - 1 - group
         xy = keypoints.xy[view.last] - np.array((box.x + view.corner[0], box.y + view.corner[1]), np.float32)
         confidence = np.where(view.missing, np.float32(0), keypoints.confidence[view.last])
-        distances = references.distances(xy, confidence, group)
-        distances[np.abs(frames - view.last) <= SAME_MOMENT * self.keypoints.fps] += 1
-        rank = min(view.rank, max(int(np.isfinite(distances).sum()) - 1, 0))
-        return references.fitted(int(np.argsort(distances)[rank]), xy, confidence)
+        return self._kept(part, count).near(view.last, xy, confidence, group, view.rank, view.mirrored)
 
     def _mirrored_box(self, box: Box) -> Box:
         return Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)

@@ -51,15 +51,14 @@ class Synthesizer:
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         seen = self.keypoints.person_seen
-        previous = self.first_previous
+        previous, tracks = self.first_previous, self.performer.tracks()
         for index, box in enumerate(self.windows):
-            if index in self.cuts:
-                previous = None
+            if index in self.cuts or not seen[index]:
+                previous, tracks = None, self.performer.tracks()
             if not seen[index]:
-                previous = None
                 yield self.performer.plate.copy()
                 continue
             pose = self.keypoints.xy[index], self.keypoints.confidence[index]
             previous = self.performer.step(*pose, box, previous)
             # The generator sees its own picture again, not the refined one, nor what the consumer draws on it.
-            yield self.performer.refine(previous, *pose)
+            yield self.performer.refine(previous, *pose, tracks)
