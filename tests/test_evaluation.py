@@ -212,7 +212,7 @@ class Echo:
             return fresh.astype(np.uint8)
         return (self.memory * previous + (1 - self.memory) * fresh + self.drift).clip(0, 255).round().astype(np.uint8)
 
-    def tracks(self) -> dict[str, object]:
+    def tracks(self, fps: float) -> dict[str, object]:
         return {}
 
     def refine(self, frame: np.ndarray, *pose_and_tracks: object) -> np.ndarray:

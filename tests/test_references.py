@@ -1,5 +1,6 @@
 """Reference crops: the nearest is found, and lies where it is asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -152,6 +153,20 @@ class TestTrack:
         picture = track.follow(face[:, :2], face[:, 2], 0)
         assert picture is not None
         assert picture[5, 5, 0] == 150
+
+    def test_what_cannot_be_laid_on_the_joints_any_more_is_gone_at_once(self) -> None:
+        bank, face = self.bank()
+        confidence = bank.confidence.copy()
+        confidence[1, JOINTS[3:]] = 0
+        track = ReferenceTrack(replace(bank, confidence=confidence), 30)
+        first_joints, others = face[:, 2].copy(), face[:, 2].copy()
+        first_joints[JOINTS[3:]] = 0
+        others[JOINTS[:3]] = 0
+        face[JOINTS[0], 0] = 30
+        track.follow(face[:, :2], first_joints, 0)
+        picture = track.follow(face[:, :2], others, 0)
+        assert picture is not None
+        assert picture[5, 5, 0] == 50
 
     def test_what_cannot_be_laid_on_anything_shows_nothing(self) -> None:
         bank, face = self.bank()

@@ -241,7 +241,7 @@ class TestPerformer:
         refined = performer.refined("face", RefinerManifest(side=32, arguments={}), refiner)
         pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
         before = subject.frame(0)
-        after = refined.refine(before, *pose, refined.tracks())
+        after = refined.refine(before, *pose, refined.tracks(25))
         box = part_crops(*pose, "face", 32, SIZE)[0].box
         changed = (before != after).any(-1)
         assert changed[box.y : box.y + 32, box.x : box.x + 32].mean() > 0.5

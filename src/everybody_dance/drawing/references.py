@@ -39,9 +39,6 @@ CLEARLY_NEARER = 0.7
 FADE_SECONDS = 0.15
 """How long the change takes."""
 
-MOST_CANDIDATES = 1200
-"""Crops that are compared with each other when some are chosen; of longer footage, evenly spread ones."""
-
 
 @dataclass(frozen=True, eq=False)
 class References:
@@ -63,10 +60,6 @@ class References:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def __getitem__(self, which: NDArray[np.int64]) -> "References":
-        """Some of them."""
-        return References(self.part, self.images[which], self.xy[which], self.confidence[which], self.group[which])
 
     @classmethod
     def of(cls, part: Part, crops: Sequence[Crop], images: Frame, keypoints: Sequence[NDArray[np.float32]]) -> Self:
@@ -205,10 +198,11 @@ class ReferenceTrack:
             self._shown.pop(group, None)
             return None
         shown, weights = self._shown.get(group, (nearest, np.eye(1, len(distances), nearest, dtype=np.float32)[0]))
-        # What cannot be laid on these joints any more is infinitely far.
         if distances[nearest] < CLEARLY_NEARER * distances[shown]:
             shown = nearest
         wanted = np.eye(1, len(distances), shown, dtype=np.float32)[0]
+        # What cannot be laid on them goes at once; the rest fades.
+        weights = np.where(np.isfinite(distances), weights, np.float32(0))
         weights = weights + np.clip(wanted - weights, -self._pace, self._pace)
         self._shown[group] = shown, weights
         parts = [(weights[index], self.references.fitted(index, xy, confidence)) for index in np.flatnonzero(weights)]
@@ -228,21 +222,18 @@ def most_telling(references: References, count: int) -> NDArray[np.int64]:
     Each is the one that brings the others most nearer to what is kept, given those before it. Those that are the most
     unlike each other would do worse: they are blinks, and joints gone astray.
     """
-    candidates = np.linspace(0, len(references) - 1, min(len(references), MOST_CANDIDATES)).astype(np.int64)
-    some = references[candidates]
-    distances = np.array(
-        [some.distances(*joints) for joints in zip(some.xy, some.confidence, some.group.tolist(), strict=True)]
-    ).reshape(len(some), len(some))
-    # A candidate that nothing kept can be laid on counts as a whole side away.
+    joints = zip(references.xy, references.confidence, references.group.tolist(), strict=True)
+    distances = np.array([references.distances(*of_one) for of_one in joints]).reshape(2 * [len(references)])
+    # What nothing kept can be laid on counts as a whole side away.
     apart = np.sqrt(np.minimum(distances, 1.0))
-    nearest = np.ones(len(some))
+    nearest = np.ones(len(references))
     chosen: list[int] = []
-    for _ in range(min(count, len(some))):
+    for _ in range(min(count, len(references))):
         gain = np.maximum(nearest - apart, 0).sum(axis=1)
         gain[chosen] = -1
         chosen.append(int(gain.argmax()))
         nearest = np.minimum(nearest, apart[chosen[-1]])
-    return candidates[chosen]
+    return np.array(chosen, np.int64)
 
 
 def _similarity(

@@ -172,9 +172,11 @@ class Performer:
         box.paste(to_images(painted.frame)[0], frame)
         return frame
 
-    def tracks(self) -> dict[Part, ReferenceTrack]:
-        """What ``refine`` keeps in mind from frame to frame; new ones for each dance and after each cut."""
-        fps = float(self.manifest.fps)
+    def tracks(self, fps: float) -> dict[Part, ReferenceTrack]:
+        """What ``refine`` keeps in mind from frame to frame of a dance with ``fps`` frames a second.
+
+        New ones for each dance, and after each cut.
+        """
         return {part: ReferenceTrack(references, fps) for part, references in self.references.items()}
 
     @torch.inference_mode()

@@ -14,6 +14,9 @@ from everybody_dance.keypoints import Keypoints
 SAME_MOMENT = 0.7
 """Seconds within which a frame shows what its neighbour shows: no reference for it, while there are others."""
 
+MOST_CANDIDATES = 1200
+"""Crops that are compared with each other when some are chosen; of longer footage, evenly spread ones."""
+
 RANKS = (0.6, 0.25, 0.15)
 """How often the nearest reference is shown in training, the second, the third: none will always be the best."""
 
@@ -55,6 +58,7 @@ class TrainingReferences:
             count: to choose.
         """
         found = [(index, crop) for index, of_frame in crops.items() for crop in of_frame]
+        found = [found[place] for place in np.linspace(0, len(found) - 1, min(len(found), MOST_CANDIDATES)).astype(int)]
         joints = np.concatenate([keypoints.xy, keypoints.confidence[..., None]], 2)
 
         def of(chosen: list[tuple[int, Crop]], images: NDArray[np.uint8]) -> References:

@@ -50,11 +50,11 @@ class Synthesizer:
         return len(self.keypoints)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        seen = self.keypoints.person_seen
-        previous, tracks = self.first_previous, self.performer.tracks()
+        seen, fps = self.keypoints.person_seen, float(self.keypoints.fps)
+        previous, tracks = self.first_previous, self.performer.tracks(fps)
         for index, box in enumerate(self.windows):
             if index in self.cuts or not seen[index]:
-                previous, tracks = None, self.performer.tracks()
+                previous, tracks = None, self.performer.tracks(fps)
             if not seen[index]:
                 yield self.performer.plate.copy()
                 continue
