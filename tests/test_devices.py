@@ -52,12 +52,14 @@ def test_nothing_is_left_behind(name: str, temporal: bool, with_vgg: bool, tmp_p
         batch=preset.batch,
         patch=64 if preset.patch else 0,
         variety=preset.variety,
+        puppet=preset.puppet,
         seed=0,
     )
     painter = Painter(
         preset.architecture,
         previous_frame=preset.previous_frame,
         over_plate=preset.person_window,
+        puppet=preset.puppet > 0,
         arguments=preset.arguments,
     )
     vgg = VGG19Features(depth=1) if with_vgg else None

@@ -205,7 +205,9 @@ class Echo:
     def windows(self, keypoints: Keypoints, cuts: object = ()) -> list[Box]:
         return [whole_frame(SIZE)] * len(keypoints)
 
-    def step(self, xy: np.ndarray, confidence: np.ndarray, box: Box, previous: np.ndarray | None) -> np.ndarray:
+    def step(
+        self, xy: np.ndarray, confidence: np.ndarray, box: Box, previous: np.ndarray | None, tracks: object
+    ) -> np.ndarray:
         one = Keypoints(xy[None], confidence[None], SIZE, swaying(1).fps)
         fresh = picture(one, 0).astype(float)
         if previous is None:

@@ -8,10 +8,10 @@ from everybody_dance.performer.engine import to_images, to_tensor
 from everybody_dance.performer.painter import Painter
 
 
-@pytest.mark.parametrize("previous_frame", [True, False])
-def test_every_parameter_is_trained(previous_frame: bool) -> None:
+@pytest.mark.parametrize(("previous_frame", "puppet"), [(True, False), (False, True)])
+def test_every_parameter_is_trained(previous_frame: bool, puppet: bool) -> None:
     torch.manual_seed(0)
-    network = FastGenerator(width=4, levels=3, previous_frame=previous_frame)
+    network = FastGenerator(width=4, levels=3, previous_frame=previous_frame, puppet=puppet)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -55,6 +55,18 @@ def test_where_the_mask_is_shut_the_plate_shows() -> None:
     torch.nn.init.constant_(painter.generator.head.bias, -100.0)
     pose, plate = torch.rand(2, 1, 3, 64, 64).unbind()
     assert torch.equal(painter(pose, plate, None).frame, plate)
+
+
+def test_a_puppet_is_kept_where_the_generator_says_so() -> None:
+    painter = Painter("fast", previous_frame=False, over_plate=True, puppet=True, arguments={"width": 4, "shrink": 1})
+    pose, plate, shown = torch.rand(3, 1, 3, 64, 64).unbind()
+    bias = painter.generator.head.bias
+    with torch.no_grad():
+        bias[3] = 100.0  # the mask is open
+        for trust, expected in ((100.0, shown), (-100.0, torch.zeros(()))):
+            bias[4] = trust
+            torch.nn.init.zeros_(painter.generator.head.weight)
+            assert torch.allclose(painter(pose, plate, None, shown).frame, expected, atol=1e-6)
 
 
 def test_without_a_plate_the_whole_picture_is_painted() -> None:

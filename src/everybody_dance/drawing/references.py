@@ -225,10 +225,17 @@ def most_telling(references: References, count: int) -> NDArray[np.int64]:
     joints = zip(references.xy, references.confidence, references.group.tolist(), strict=True)
     distances = np.array([references.distances(*of_one) for of_one in joints]).reshape(2 * [len(references)])
     # What nothing kept can be laid on counts as a whole side away.
-    apart = np.sqrt(np.minimum(distances, 1.0))
-    nearest = np.ones(len(references))
+    return cover(np.sqrt(np.minimum(distances, 1.0)), count)
+
+
+def cover(apart: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
+    """Indices of at most ``count`` rows of ``apart`` (N, N) whose smallest values, column by column, add up to little.
+
+    A greedy choice: each is the row that lowers the sum most, given those before it.
+    """
+    nearest = np.ones(len(apart))
     chosen: list[int] = []
-    for _ in range(min(count, len(references))):
+    for _ in range(min(count, len(apart))):
         gain = np.maximum(nearest - apart, 0).sum(axis=1)
         gain[chosen] = -1
         chosen.append(int(gain.argmax()))

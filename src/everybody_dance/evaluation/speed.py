@@ -61,6 +61,7 @@ def training_speed(
         patch=preset.patch,
         seed=0,
         variety=preset.variety,
+        puppet=preset.puppet,
     )
     total = 10 * (steps + 1)
     order = range(total - steps - 1, total)
@@ -71,6 +72,7 @@ def training_speed(
                 preset.architecture,
                 previous_frame=preset.previous_frame,
                 over_plate=preset.person_window,
+                puppet=preset.puppet > 0,
                 arguments=preset.arguments,
             )
             trainer = Trainer(preset, painter, data, None, device, 0)

@@ -47,9 +47,12 @@ class FastGenerator(nn.Module):
         shrink: folding factor at the entry, 1 or more.
         levels: halvings inside. Sides of the input must be multiples of ``shrink * 2 ** levels``.
         previous_frame: whether the generator is given the frame before.
+        puppet: whether there is a puppet in what it is shown. It then also paints a mask by which that is kept.
     """
 
-    def __init__(self, width: int = 24, shrink: int = 2, levels: int = 4, previous_frame: bool = True) -> None:
+    def __init__(
+        self, width: int = 24, shrink: int = 2, levels: int = 4, previous_frame: bool = True, puppet: bool = False
+    ) -> None:
         super().__init__()
         self.stride = shrink * 2**levels
         self.previous_shrink = 4 * shrink
@@ -64,7 +67,8 @@ class FastGenerator(nn.Module):
         self.previous = nn.Conv2d(4, channels[2], 3, padding=1) if previous_frame else None
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(channels))
         self.decode = nn.ModuleList(ResidualBlock(count) for count in channels[:-1])
-        self.head = nn.Conv2d(width, 4 * shrink**2, 3, padding=1)
+        self.puppet = puppet
+        self.head = nn.Conv2d(width, (5 if puppet else 4) * shrink**2, 3, padding=1)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -91,7 +95,8 @@ class FastGenerator(nn.Module):
             plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1], or None at the start of a video, after a cut, and for a generator
                 that takes no previous frame.
-            shown: another plate to look at; ``plate`` is then only what the previous frame is compared with.
+            shown: another picture of the place to look at; ``plate`` is then only what the previous frame is compared
+                with.
 
         Returns:
             The person's colours (B, 3, H, W), meant for [-1, 1] but not bounded, so that no colour can get stuck at
@@ -111,7 +116,10 @@ class FastGenerator(nn.Module):
         for up, decode, skip in reversed(list(zip(self.up, self.decode, skips, strict=True))):
             x = decode(functional.interpolate(up(x), scale_factor=2, mode="nearest") + skip)
         painted = self.unfold(self.head(_activate(x))).float()
-        return painted[:, :3], painted[:, 3:]
+        colours = painted[:, :3]
+        if self.puppet:
+            colours = torch.lerp(colours, plate if shown is None else shown, painted[:, 4:].sigmoid())
+        return colours, painted[:, 3:4]
 
     def _seen_before(self, plate: Tensor, previous: Tensor | None) -> Tensor:
         """(B, 4, h, w): how the previous frame differs from the plate, coarsely, and whether there is one."""

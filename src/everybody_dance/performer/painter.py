@@ -40,18 +40,25 @@ class Painter(nn.Module):
         architecture: which generator.
         previous_frame: whether the frame before is given to it (the paper's temporal smoothing).
         over_plate: whether a clean plate lies behind the person.
+        puppet: whether the generator is shown a puppet (``fast`` only).
         arguments: the generator's own.
     """
 
     def __init__(
-        self, architecture: Architecture, *, previous_frame: bool, over_plate: bool, arguments: dict[str, int]
+        self,
+        architecture: Architecture,
+        *,
+        previous_frame: bool,
+        over_plate: bool,
+        puppet: bool = False,
+        arguments: dict[str, int],
     ) -> None:
         super().__init__()
         self.previous_frame = previous_frame
         self.over_plate = over_plate
         self.generator: nn.Module
         if architecture == "fast":
-            self.generator = FastGenerator(previous_frame=previous_frame, **arguments)
+            self.generator = FastGenerator(previous_frame=previous_frame, puppet=puppet, **arguments)
         elif architecture == "pix2pixhd":
             self.generator = GlobalGenerator(6 if previous_frame else 3, **arguments)
         else:
@@ -62,7 +69,8 @@ class Painter(nn.Module):
         Args:
             pose, plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1]: the composited frame before, or None where there is none.
-            shown: the plate that ``fast`` looks at, where that is not ``plate``, which it is laid over.
+            shown: what ``fast`` is shown of the place where that is not ``plate``, over which it paints: one with a
+                puppet in it.
         """
         if not self.previous_frame:
             previous = None

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from torch import nn
 from everybody_dance import __version__
 from everybody_dance.drawing.parts import PARTS, Part, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.puppet import Puppet, PuppetTrack
 from everybody_dance.drawing.references import References, ReferenceTrack
 from everybody_dance.drawing.window import Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError, UsageError
@@ -30,11 +32,15 @@ from everybody_dance.performer.engine import mixed_precision, place, to_images, 
 from everybody_dance.performer.painter import Architecture, Painted, Painter, choose_device
 from everybody_dance.retarget.statistics import PoseStatistics
 
-FORMAT_VERSION = 3
-"""2: hidden joints, profiles and the skull are drawn. 3: refiners are shown references."""
+FORMAT_VERSION = 4
+"""2: hidden joints, profiles and the skull are drawn. 3: refiners are shown references. 4: generators a puppet."""
+
+OLDEST_VERSION = 3
+"""That is read as well."""
 
 MANIFEST_NAME = "model.json"
 POSES = "poses.safetensors"
+PUPPET = "puppet.safetensors"
 
 
 class RefinerManifest(BaseModel):
@@ -58,6 +64,7 @@ class PerformerManifest(BaseModel):
         steps: training steps taken.
         seed: of the training.
         refiners: what is refined, and how.
+        puppet: whether the generator is shown one.
         hashes: SHA-256 of each file beside this one.
     """
 
@@ -80,7 +87,21 @@ class PerformerManifest(BaseModel):
     steps: int
     seed: int = 0
     refiners: dict[Part, RefinerManifest] = {}
+    puppet: bool = False
     hashes: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """What is kept in mind from frame to frame of a dance, beside the frame before.
+
+    Attributes:
+        puppet: which true limbs are laid on the pose; None for performers without a puppet.
+        references: by the part, which true crops are shown.
+    """
+
+    puppet: PuppetTrack | None
+    references: Mapping[Part, ReferenceTrack]
 
 
 class Performer:
@@ -94,6 +115,7 @@ class Performer:
         refiners: the networks of ``manifest.refiners``, on the same device.
         references: true crops for those refiners that are shown one.
         poses: some of the poses it was trained on, in its frame.
+        puppet: true limbs, where its generator is shown a puppet.
     """
 
     def __init__(
@@ -105,6 +127,7 @@ class Performer:
         refiners: Mapping[Part, Refiner] = MappingProxyType({}),
         references: Mapping[Part, References] = MappingProxyType({}),
         poses: Keypoints | None = None,
+        puppet: Puppet | None = None,
     ) -> None:
         if plate.shape != (manifest.size[1], manifest.size[0], 3):
             raise ValueError(f"a plate of shape {plate.shape} does not fit frames of {manifest.size}")
@@ -115,11 +138,12 @@ class Performer:
         self.refiners = dict(refiners)
         self.references = dict(references)
         self.poses = Keypoints.empty(0, manifest.size, manifest.fps) if poses is None else poses
+        self.puppet = puppet
 
     def unrefined(self) -> "Performer":
         """The same performer without its refiners."""
         manifest = self.manifest.model_copy(update={"refiners": {}})
-        return Performer(manifest, self.painter, self.plate, self.device, poses=self.poses)
+        return Performer(manifest, self.painter, self.plate, self.device, poses=self.poses, puppet=self.puppet)
 
     def refined(
         self, part: Part, manifest: RefinerManifest, refiner: Refiner, references: References | None = None
@@ -134,6 +158,7 @@ class Performer:
             {**self.refiners, part: refiner},
             self.references if references is None else {**self.references, part: references},
             self.poses,
+            self.puppet,
         )
 
     def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
@@ -149,6 +174,7 @@ class Performer:
         confidence: NDArray[np.float32],
         box: Box,
         previous: NDArray[np.uint8] | None,
+        tracks: Tracks,
     ) -> NDArray[np.uint8]:
         """Paint one frame.
 
@@ -157,27 +183,29 @@ class Performer:
             confidence: (137,) in [0, 1].
             box: what to paint; the rest of the frame is the plate.
             previous: uint8 (H, W, 3), the whole frame before; None at the start and after a cut.
+            tracks: of this dance, up to the frame before.
 
         Returns:
             uint8 (H, W, 3).
         """
         pose = draw_pose(xy, confidence, box, self.manifest.size[1])
-        images = [pose, box.cut(self.plate)]
-        if previous is not None:
-            images.append(box.cut(previous))
-        tensors = [to_tensor(image[None], self.device) for image in images]
+        plate = box.cut(self.plate)
+        shown = None if tracks.puppet is None else tracks.puppet.follow(plate, xy, confidence, box)
+        images = pose, plate, None if previous is None else box.cut(previous), shown
+        tensors = [None if image is None else to_tensor(image[None], self.device) for image in images]
         with mixed_precision(self.device):
-            painted: Painted = self.painter(tensors[0], tensors[1], tensors[2] if previous is not None else None)
+            painted: Painted = self.painter(*tensors)
         frame = self.plate.copy()
         box.paste(to_images(painted.frame)[0], frame)
         return frame
 
-    def tracks(self, fps: float) -> dict[Part, ReferenceTrack]:
-        """What ``refine`` keeps in mind from frame to frame of a dance with ``fps`` frames a second.
+    def tracks(self, fps: float) -> Tracks:
+        """What ``step`` and ``refine`` keep in mind from frame to frame of a dance with ``fps`` frames a second.
 
         New ones for each dance, and after each cut.
         """
-        return {part: ReferenceTrack(references, fps) for part, references in self.references.items()}
+        puppet = None if self.puppet is None else PuppetTrack(self.puppet, fps)
+        return Tracks(puppet, {part: ReferenceTrack(shown, fps) for part, shown in self.references.items()})
 
     @torch.inference_mode()
     def refine(
@@ -185,7 +213,7 @@ class Performer:
         frame: NDArray[np.uint8],
         xy: NDArray[np.float32],
         confidence: NDArray[np.float32],
-        tracks: Mapping[Part, ReferenceTrack],
+        tracks: Tracks,
     ) -> NDArray[np.uint8]:
         """What ``step`` painted, with face and hands refined where they are seen: a new frame, the same size.
 
@@ -196,7 +224,7 @@ class Performer:
         """
         frame = frame.copy()
         for part, refiner in self.refiners.items():
-            track = tracks.get(part)
+            track = tracks.references.get(part)
             crops = part_crops(xy, confidence, part, self.manifest.refiners[part].side, self.manifest.size)
             for crop in crops:
                 pose, picture = draw_pose(xy, confidence, crop.box, self.manifest.size[1]), crop.box.cut(frame)
@@ -224,12 +252,16 @@ class Performer:
         for part, references in self.references.items():
             tensors = {name: torch.from_numpy(array) for name, array in references.arrays().items()}
             files[_references(part)] = safetensors.torch.save(tensors)
+        if self.puppet is not None:
+            limbs = {name: torch.from_numpy(array) for name, array in self.puppet.arrays().items()}
+            files[PUPPET] = safetensors.torch.save(limbs)
         for name, data in files.items():
             write_bytes(folder / name, data)
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         manifest = self.manifest.model_copy(update={"hashes": hashes})
         write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
-        for name in {name for part in PARTS for name in (_weights(part), _references(part))} - set(files):
+        optional = {PUPPET} | {name for part in PARTS for name in (_weights(part), _references(part))}
+        for name in optional - set(files):
             (folder / name).unlink(missing_ok=True)
 
     @classmethod
@@ -249,6 +281,7 @@ class Performer:
         with_references = [part for part, how in manifest.refiners.items() if how.arguments.get("references")]
         references_files = {part: _read_checked(folder, _references(part), manifest) for part in with_references}
         poses_file = _read_checked(folder, POSES, manifest)
+        puppet_file = _read_checked(folder, PUPPET, manifest) if manifest.puppet else None
         plate_file = _read_checked(folder, "plate.png", manifest)
         chosen = usable_device(device)
         try:
@@ -260,13 +293,9 @@ class Performer:
             plate = np.array(cv2.imdecode(np.frombuffer(plate_file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
             arrays = safetensors.torch.load(poses_file)
             poses = Keypoints(arrays["xy"].numpy(), arrays["confidence"].numpy(), manifest.size, manifest.fps)
-            references = {
-                part: References.from_arrays(
-                    part, {name: value.numpy() for name, value in safetensors.torch.load(file).items()}
-                )
-                for part, file in references_files.items()
-            }
-            return cls(manifest, painter, plate, chosen, refiners, references, poses)
+            references = {part: References.from_arrays(part, _arrays(file)) for part, file in references_files.items()}
+            puppet = None if puppet_file is None else Puppet.from_arrays(_arrays(puppet_file))
+            return cls(manifest, painter, plate, chosen, refiners, references, poses, puppet)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise _damaged(folder) from error
 
@@ -277,6 +306,7 @@ def build_painter(manifest: PerformerManifest) -> Painter:
         manifest.architecture,
         previous_frame=manifest.previous_frame,
         over_plate=manifest.over_plate,
+        puppet=manifest.puppet,
         arguments=manifest.arguments,
     )
 
@@ -309,7 +339,7 @@ def _read_manifest(folder: Path) -> PerformerManifest:
                 "newer-version",
                 f"{folder} was made by a newer version of Everybody Dance. Update it to use this performer.",
             )
-        if isinstance(version, int) and version < FORMAT_VERSION:
+        if isinstance(version, int) and version < OLDEST_VERSION:
             raise DanceError(
                 "older-version",
                 f"{folder} was made by an older version of Everybody Dance, which drew poses differently. Prepare and"
@@ -334,6 +364,10 @@ def _references(part: Part) -> str:
 
 def _packed(network: nn.Module) -> bytes:
     return safetensors.torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
+
+
+def _arrays(file: bytes) -> dict[str, NDArray[np.generic]]:
+    return {name: value.numpy() for name, value in safetensors.torch.load(file).items()}
 
 
 def _read_checked(folder: Path, name: str, manifest: PerformerManifest) -> bytes:

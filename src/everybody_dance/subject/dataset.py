@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.parts import PART_JOINTS, Crop, Part, crop_side, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.puppet import Puppet
 from everybody_dance.drawing.references import References
 from everybody_dance.drawing.region import person_region
 from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
+from everybody_dance.subject.puppet import TrainingPuppet
 from everybody_dance.subject.references import RANKS, TrainingReferences
 from everybody_dance.subject.subject import Subject
 
@@ -82,7 +85,8 @@ class Sample:
         before: uint8 (B, h, w, 3), the true frame before t.
         frames: uint8 (B, h, w, 3), the true frame t.
         plate: uint8 (B, h, w, 3).
-        shown: uint8 (B, h, w, 3), the plate that the generator is shown, perhaps of another place.
+        shown: uint8 (B, N, h, w, 3), what the generator is shown of the place, with each pose: perhaps the plate of
+            another place, perhaps with a puppet in it.
         region: float32 (B, 1, h, w), 1 within reach of the person, 2 at face and hands, 0 elsewhere.
         reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
@@ -116,6 +120,7 @@ class PairDataset:
         batch: samples in a batch, of all processes together.
         patch: side of the discriminator's crop.
         variety: what is changed about samples.
+        puppet: pictures kept of each limb, with which the generator is shown a puppet; 0: it is shown none.
         held_out: draw from the frames that were held out, where there are any, instead of those for training.
         seed: of everything that is drawn.
         shard: (i, n): of each batch only the i-th of n equal parts is made; the others are other processes'.
@@ -135,6 +140,7 @@ class PairDataset:
         patch: int,
         seed: int,
         variety: Variety = AS_FILMED,
+        puppet: int = 0,
         held_out: bool = False,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
@@ -170,6 +176,7 @@ class PairDataset:
         self._sides: dict[Part, int] = {}
         self._parts: dict[Part, dict[int, list[Crop]]] = {}
         self._references: dict[Part, TrainingReferences] = {}
+        self._limbs = puppet
 
     @property
     def window(self) -> tuple[int, int]:
@@ -206,7 +213,7 @@ class PairDataset:
             before=cut(1),
             frames=cut(0),
             plate=np.stack([self._cut(view, self.plate) for view in views]),
-            shown=np.stack([self._cut(replace(view, box=view.shown), self.plate) for view in views]),
+            shown=np.stack([[self._shown(view, back) for back in range(count - 1, -1, -1)] for view in views]),
             region=np.stack([self._region(view) for view in views]),
             reach=np.stack([self._reach(view, REACH) for view in views]).astype(np.float32),
             patch=self._patch_place(random, views[0]),
@@ -229,6 +236,11 @@ class PairDataset:
     def references(self, part: Part, count: int) -> References:
         """At most ``count`` crops of a part in training frames, which stand for all the others."""
         return self._kept(part, count).kept
+
+    @property
+    def puppet(self) -> Puppet | None:
+        """The one that the generator is shown, of training frames."""
+        return self._puppet.kept if self._limbs else None
 
     def frame(self, index: int) -> Images:
         """The true frame at the size the networks work on; recently used ones are kept."""
@@ -262,7 +274,7 @@ class PairDataset:
             x = crop.box.x - box.x
             corner = (box.width - crop.box.width - x if mirrored else x, crop.box.y - box.y)
         shown = box
-        if random.random() < self.variety.elsewhere:
+        if random.random() < self.variety.elsewhere and part is None:
             most = np.maximum(np.array(self.size) - (box.width, box.height), 0)
             x, y = random.integers(0, most + 1).tolist()
             shown = Box(x, y, box.width, box.height)
@@ -311,13 +323,32 @@ class PairDataset:
 
     def _pose(self, view: _View, back: int) -> Images:
         """The pose image, drawn straight into the view's box."""
+        return draw_pose(*self._figure(view, back), self.size[1])
+
+    def _figure(self, view: _View, back: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Box]:
+        """The joints asked for (137, 2), their confidence (137,), and the box in which they lie."""
         box, keypoints = view.box, self.keypoints
         if view.mirrored:
             # The figure is drawn anew, not flipped: in a mirror the left hand is a right hand.
             box, keypoints = self._mirrored_box(box), self.mirrored_keypoints
         index = view.frame(back)
         confidence = np.where(view.missing, np.float32(0), keypoints.confidence[index])
-        return draw_pose(keypoints.xy[index], confidence, box, self.size[1])
+        return keypoints.xy[index], confidence, box
+
+    def _shown(self, view: _View, back: int) -> Images:
+        """What the generator is shown of the place, ``back`` places before the view's last frame."""
+        behind = self._cut(replace(view, box=view.shown), self.plate)
+        if not self._limbs:
+            return behind
+        xy, confidence, box = self._figure(view, back)
+        return self._puppet.lay(view.last, behind, xy, confidence, box, view.mirrored)
+
+    @cached_property
+    def _puppet(self) -> TrainingPuppet:
+        # Of the training's frames even where samples show held-out ones.
+        frames = self.subject.frames_with_person
+        known = _resized(self.subject.plate_known.astype(np.uint8), self.size) > 0
+        return TrainingPuppet.choose(self.keypoints, frames, self.frame, self.plate, known, self._limbs)
 
     def _region(self, view: _View) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""

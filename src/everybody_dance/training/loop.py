@@ -223,6 +223,7 @@ class _Course:
             preset.architecture,
             previous_frame=preset.previous_frame,
             over_plate=_over_plate(self.subject, preset),
+            puppet=dataset.puppet is not None,
             arguments=preset.arguments,
         )
         return Trainer(preset, painter, dataset, self.vgg, self.device, self.seed, self.start)
@@ -237,6 +238,7 @@ def _dataset(subject: Subject, preset: Preset, seed: int, group: Group, held_out
         batch=PREVIEWED if held_out else preset.batch * group.count,
         patch=preset.patch,
         variety=AS_FILMED if held_out else preset.variety,
+        puppet=preset.puppet if _over_plate(subject, preset) else 0,
         held_out=held_out,
         seed=seed,
         shard=(group.rank, group.count),
@@ -342,9 +344,11 @@ def _performer(
         perceptual_loss=position.perceptual_loss,
         steps=position.step,
         seed=position.seed,
+        puppet=dataset.puppet is not None,
     )
     poses = some_poses(dataset.keypoints, dataset.usable)
-    return Performer(manifest, trainer.average.network.eval(), dataset.plate, trainer.device, poses=poses)
+    network = trainer.average.network.eval()
+    return Performer(manifest, network, dataset.plate, trainer.device, poses=poses, puppet=dataset.puppet)
 
 
 def _over_plate(subject: Subject, preset: Preset) -> bool:

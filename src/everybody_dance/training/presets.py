@@ -72,6 +72,7 @@ class Preset:
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
         variety: what is changed about samples, so that more is learnt than was filmed.
+        puppet: pictures of each limb that are kept, with which the generator is shown a puppet; 0: none.
         crop: side of the square around the person that a sample shows; 0: everything.
         batch, learning_rate, betas, decay_to: Adam's; the rate falls to ``decay_to`` of itself.
         discriminator_rate: the discriminator's learning rate, on the same schedule, with betas (0.5, 0.999).
@@ -97,6 +98,7 @@ class Preset:
     unroll: int = 2
     drop_previous: float = 0.25
     variety: Variety = VARIED
+    puppet: int = 48
     crop: int = 192
     batch: int = 4
     learning_rate: float = 1e-3
@@ -127,6 +129,7 @@ _PAPER_512 = Preset(
     person_window=False,
     through_both_frames=True,
     variety=AS_FILMED,
+    puppet=0,
     crop=0,
     batch=1,
     learning_rate=2e-4,
@@ -171,6 +174,7 @@ PRESETS: dict[str, Preset] = {
                 references=8,
                 discriminator_width=8,
             ),
+            puppet=8,
             learning_rate=1e-3,
             discriminator_width=8,
             discriminator_scales=1,

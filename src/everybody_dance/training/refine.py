@@ -121,7 +121,7 @@ class RefinerTrainer:
         batch = Batch.of(sample, self.device)
         with mixed_precision(self.device):
             previous = previous_frame(self.painter, self.preset, batch, 1)
-            painted = self.painter(batch.poses[-1], batch.plate, previous).frame
+            painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown[-1]).frame
 
         def cut(images: Tensor) -> Tensor:
             return torch.stack(

@@ -35,7 +35,7 @@ GUIDANCE_KEPT = 0.05
 
 @dataclass(frozen=True)
 class Batch:
-    """A sample on the device: floats in [-1, 1]; ``poses`` is (N, B, 3, H, W)."""
+    """A sample on the device: floats in [-1, 1]; ``poses`` and ``shown`` are (N, B, 3, H, W)."""
 
     poses: Tensor
     start: Tensor
@@ -51,12 +51,12 @@ class Batch:
     def of(cls, sample: Sample, device: torch.device) -> "Batch":
         """Move ``sample`` to ``device``."""
         return cls(
-            torch.stack([to_tensor(sample.poses[:, index], device) for index in range(sample.poses.shape[1])]),
+            _successive(sample.poses, device),
             to_tensor(sample.start, device),
             to_tensor(sample.before, device),
             to_tensor(sample.frames, device),
             to_tensor(sample.plate, device),
-            to_tensor(sample.shown, device),
+            _successive(sample.shown, device),
             torch.from_numpy(sample.region).to(device),
             torch.from_numpy(sample.reach).to(device),
             sample.patch,
@@ -150,7 +150,7 @@ class Trainer:
             else:
                 previous = previous_frame(self.painter, preset, batch, rollout(preset, self.seed, step, total))
                 before = batch.before if previous is None else previous
-                painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown)
+                painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown[-1])
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None and painted.mask_logits is not None:
                 guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
@@ -176,7 +176,7 @@ class Trainer:
         """(H, W, 3): pose, painted and true, painted without a previous frame by the averaged weights."""
         batch = Batch.of(sample, self.device)
         with mixed_precision(self.device):
-            painted = self.average.network(batch.poses[-1], batch.plate, None)
+            painted = self.average.network(batch.poses[-1], batch.plate, None, batch.shown[-1])
         return strips(sample.poses[:, -1], to_images(painted.frame), sample.frames)
 
     def _compare(self, painted: Painted, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -240,9 +240,14 @@ def previous_frame(painter: Painter, preset: Preset, batch: Batch, history: int)
         if torch.rand(()).item() < 0.2:
             # Somebody else's moment: what is seen before may be wrong, and the pose must win.
             previous = previous.roll(1, 0) if len(previous) > 1 else batch.plate
-    for pose in batch.poses[-1 - history : -1] if history else ():
-        previous = painter(pose, batch.plate, previous, batch.shown).frame
+    for back in range(history, 0, -1):
+        previous = painter(batch.poses[-1 - back], batch.plate, previous, batch.shown[-1 - back]).frame
     return previous
+
+
+def _successive(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(N, B, 3, H, W) in [-1, 1] of (B, N, H, W, 3)."""
+    return torch.stack([to_tensor(images[:, index], device) for index in range(images.shape[1])])
 
 
 def strips(*columns: NDArray[np.uint8]) -> NDArray[np.uint8]:

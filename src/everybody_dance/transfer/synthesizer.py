@@ -59,6 +59,6 @@ class Synthesizer:
                 yield self.performer.plate.copy()
                 continue
             pose = self.keypoints.xy[index], self.keypoints.confidence[index]
-            previous = self.performer.step(*pose, box, previous)
+            previous = self.performer.step(*pose, box, previous, tracks)
             # The generator sees its own picture again, not the refined one, nor what the consumer draws on it.
             yield self.performer.refine(previous, *pose, tracks)

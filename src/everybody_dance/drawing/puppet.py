@@ -1,0 +1,443 @@
+"""A puppet: true pictures of a person's limbs, cut out of the footage and laid on the pose asked for.
+
+A stick figure says where an arm is, not what it looks like, and a pose that was never filmed leaves the generator
+guessing. But each limb was filmed, if not in this company. So the generator is shown the empty place with a puppet in
+it: of every limb the true picture that was taken in the circumstances most like those asked for. The puppet is crude,
+its joints gape and its light is patchy; what becomes of it is the generator's to learn.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.drawing.references import CLEARLY_NEARER, FADE_SECONDS, cover
+from everybody_dance.drawing.region import body_height
+from everybody_dance.drawing.window import Box
+from everybody_dance.keypoints import LEFT_HAND, MIRROR, RIGHT_HAND, Joint, Keypoints
+
+Frame = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Limb:
+    """What is cut out along the line from joint ``first`` to joint ``last``; lengths in body heights.
+
+    Attributes:
+        radius: half of its width.
+        before, beyond: how far it goes on past the first joint and past the last.
+        neighbours: joints that, seen from the first and from the last, also say what it looks like.
+        turns: weight of how it lies in the picture. An arm may be turned by any angle, a head that leans is another.
+        looks: weight of where the head looks.
+    """
+
+    first: int
+    last: int
+    radius: float
+    before: float
+    beyond: float
+    neighbours: tuple[int, int]
+    turns: float = 0.08
+    looks: float = 1.0
+
+
+_MIDDLE_KNUCKLE = 9
+_LEFT, _RIGHT = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
+
+LIMBS: tuple[Limb, ...] = (
+    Limb(Joint.NECK, Joint.MID_HIP, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE)),
+    Limb(Joint.LEFT_HIP, Joint.LEFT_KNEE, 0.07, 0.05, 0.02, (Joint.RIGHT_HIP, Joint.LEFT_ANKLE)),
+    Limb(Joint.RIGHT_HIP, Joint.RIGHT_KNEE, 0.07, 0.05, 0.02, (Joint.LEFT_HIP, Joint.RIGHT_ANKLE)),
+    Limb(Joint.LEFT_KNEE, Joint.LEFT_ANKLE, 0.055, 0.02, 0.02, (Joint.LEFT_HIP, Joint.LEFT_BIG_TOE)),
+    Limb(Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, 0.055, 0.02, 0.02, (Joint.RIGHT_HIP, Joint.RIGHT_BIG_TOE)),
+    Limb(Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, 0.04, 0.05, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL)),
+    Limb(Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE, 0.04, 0.05, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL)),
+    Limb(Joint.NECK, Joint.NOSE, 0.1, 0.0, 0.09, (Joint.MID_HIP, Joint.MID_HIP), turns=0.6, looks=3.0),
+    Limb(Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
+    Limb(Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
+    Limb(Joint.LEFT_ELBOW, Joint.LEFT_WRIST, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT)),
+    Limb(Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT)),
+)
+"""In the order in which they are laid, what is mostly nearer last: trunk, legs, feet, head, arms with their hands."""
+
+_TRUNK = 0
+_ENDS = np.array([(limb.first, limb.last) for limb in LIMBS])  # (L, 2)
+_NEIGHBOURS = np.array([limb.neighbours for limb in LIMBS])  # (L, 2)
+_TURNS = np.array([limb.turns for limb in LIMBS], np.float32)
+_LOOKS = np.array([limb.looks for limb in LIMBS], np.float32)
+IN_MIRROR = np.array([_ENDS.tolist().index(ends) for ends in np.array(MIRROR)[_ENDS].tolist()])
+"""``IN_MIRROR[l]``: the limb in the place of limb l in a mirror image."""
+
+_LENGTH_WEIGHT, _FACING_WEIGHT, _BEHIND = 2.0, 2.0, 0.1
+
+# What becomes of a shape (the columns of ``_shapes``) in a mirror.
+_SIGNS = np.array([1, -1, 1, 1, -1, 1, -1, 1, 1, 1, -1, 1], np.float32)
+
+SURE = 0.3
+"""A limb whose joints are less sure than this is hidden behind the body: it is laid beneath the trunk."""
+
+DRAWBACK = 0.5
+"""What a picture costs that was taken of a hidden limb, or of one that others lie over: others are better."""
+
+LEAST, MOST = 16, 48
+"""A pixel this unlike the empty place, of 255, begins to be the person, and is the person."""
+
+EDGE = 0.006
+"""So much is cut off along the person's outline, in body heights: it has some of the background's colour."""
+
+MOST_STRETCHED = 2.0
+"""Limbs are stretched or shrunk along their length at most this many times."""
+
+COARSE = 100
+"""Pixels of body height at which it is worked out what lies over what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Puppet:
+    """Pictures of each of the L ``LIMBS``, K of each.
+
+    Attributes:
+        pictures: L arrays, uint8 (K, length, width, 4): red, green and blue times alpha, and alpha. Upright: the first
+            joint is in the middle, ``before`` and half a width from the upper edge, the last joint below it.
+        lengths: float32 (L, K), pixels between the two joints.
+        shapes: float32 (L, K, 12), in which circumstances each was taken.
+        drawbacks: float32 (L, K); infinite where there is no picture.
+        height: the body's, in pixels.
+    """
+
+    pictures: tuple[Frame, ...]
+    lengths: Floats
+    shapes: Floats
+    drawbacks: Floats
+    height: float
+
+    @classmethod
+    def cut_out(
+        cls, keypoints: Keypoints, kept: NDArray[np.int64], frame: Callable[[int], Frame], plate: Frame, known: Any
+    ) -> Self:
+        """A puppet from footage.
+
+        Args:
+            keypoints: of the footage.
+            kept: int (L, K), the frames of which each limb is kept, -1 for none, as ``choose`` returns them.
+            frame: gives uint8 (H, W, 3) by index; each is asked for once.
+            plate: uint8 (H, W, 3), the empty place.
+            known: bool (H, W), where that is known; elsewhere everything near a limb is taken for the person.
+        """
+        height = typical_height(keypoints)
+        sizes = [_patch_size(limb, height) for limb in LIMBS]
+        pictures = [np.zeros((kept.shape[1], rows, columns, 4), np.uint8) for rows, columns in sizes]
+        for index in np.unique(kept[kept >= 0]).tolist():
+            person = _matted(frame(index), plate, known, height)
+            for limb, place in zip(*np.nonzero(kept == index), strict=True):
+                pictures[limb][place] = _upright(person, LIMBS[limb], keypoints.xy[index], height, sizes[limb])
+        there = np.maximum(kept, 0)
+        every = np.arange(len(LIMBS))[:, None]
+        joints = keypoints.xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
+        lengths = np.hypot(*np.moveaxis(joints[:, :, 1] - joints[:, :, 0], -1, 0))
+        shapes = _shapes(keypoints.xy, keypoints.confidence, height)[there, every]
+        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(keypoints, height)[there, every])
+        return cls(tuple(pictures), lengths, shapes, drawbacks, height)
+
+    def mirrored(self) -> "Puppet":
+        """The same in a mirror: a left arm is a right one."""
+        pictures = tuple(np.ascontiguousarray(self.pictures[limb][:, :, ::-1]) for limb in IN_MIRROR)
+        shapes = self.shapes[IN_MIRROR] * _SIGNS
+        return Puppet(pictures, self.lengths[IN_MIRROR], shapes, self.drawbacks[IN_MIRROR], self.height)
+
+    def costs(self, xy: Floats, confidence: Floats) -> Floats:
+        """How ill each picture suits a pose: float32 (L, K); infinite for limbs that the pose does not have.
+
+        Args:
+            xy: (137, 2) in pixels.
+            confidence: (137,) in [0, 1].
+        """
+        wanted = _shapes(xy[None], confidence[None], self.height)[0]
+        cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
+        return np.where((confidence[_ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
+
+    def lay(self, behind: Frame, xy: Floats, confidence: Floats, box: Box, weights: Floats) -> Frame:
+        """The puppet in a pose: a new picture.
+
+        Args:
+            behind: uint8 (h, w, 3), what ``box`` shows of the empty place.
+            xy: (137, 2), pixels of the frame.
+            confidence: (137,) in [0, 1].
+            box: the part of the frame to draw.
+            weights: (L, K), how much of each picture is shown; nothing of limbs that have none.
+        """
+        image = behind.copy()
+        hidden = confidence[_ENDS].min(axis=1) < SURE
+        hidden[_TRUNK] = False
+        for limb in np.argsort(~hidden, kind="stable").tolist():
+            if weights[limb].any():
+                self._lay_limb(image, limb, weights[limb], xy, box)
+        return image
+
+    def _lay_limb(self, image: Frame, limb: int, weights: Floats, xy: Floats, box: Box) -> None:
+        about, pictures = LIMBS[limb], np.flatnonzero(weights)
+        first, last = xy[[about.first, about.last]].astype(np.float64)
+        along, length = _direction(last - first)
+        across = np.array((-along[1], along[0]))
+        # So short a limb points at the camera: how it is stretched says nothing.
+        least = 0.02 * self.height
+        stretched = max(length, least) / np.maximum(self.lengths[limb, pictures].astype(np.float64), least)
+        stretched = np.clip(stretched, 1 / MOST_STRETCHED, MOST_STRETCHED)
+        origin = _origin(about, self.height)
+        # Corners of the pictures, as they come to lie.
+        above, below = -origin[1] * stretched.max(), (self.pictures[limb].shape[1] - origin[1]) * stretched.max()
+        ends = first + np.array((above, below))[:, None] * along
+        corners = np.concatenate([ends - origin[0] * across, ends + origin[0] * across])
+        low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+        corner, size = np.array((box.x, box.y)), np.array((box.width, box.height))
+        start, stop = np.maximum(low, corner), np.minimum(high, corner + size)
+        if (start >= stop).any():
+            return
+        parts = []
+        for picture, stretch in zip(pictures.tolist(), stretched.tolist(), strict=True):
+            turn = np.stack([across, along / stretch])
+            matrix = np.concatenate([turn, (turn @ (low + 0.5 - first) + origin - 0.5)[:, None]], axis=1)
+            # All of it is drawn and then cut, so that another box shows the same to the last bit.
+            whole = cv2.warpAffine(
+                self.pictures[limb][picture],
+                matrix,
+                tuple((high - low).tolist()),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            )
+            parts.append(whole[_within(start - low, stop - low)])
+        laid = parts[0] if len(parts) == 1 else np.average(parts, axis=0, weights=weights[pictures])
+        there = image[_within(start - corner, stop - corner)]
+        laid = laid.astype(np.uint16)
+        there[...] = np.minimum(laid[..., :3] + (there * (255 - laid[..., 3:]) + 127) // 255, 255)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything, by name."""
+        pictures = {f"pictures.{limb}": picture for limb, picture in enumerate(self.pictures)}
+        height = np.array([self.height])
+        return pictures | {
+            "lengths": self.lengths,
+            "shapes": self.shapes,
+            "drawbacks": self.drawbacks,
+            "height": height,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``arrays`` gave.
+
+        Raises:
+            KeyError, ValueError: they are not all there, or do not fit each other.
+        """
+        pictures = tuple(arrays[f"pictures.{limb}"] for limb in range(len(LIMBS)))
+        lengths, shapes, drawbacks = arrays["lengths"], arrays["shapes"], arrays["drawbacks"]
+        (height,) = arrays["height"].tolist()
+        each = lengths.shape
+        fits = each[0] == len(LIMBS) and shapes.shape == (*each, len(_SIGNS)) and drawbacks.shape == each
+        sizes = ((each[1], *_patch_size(limb, height), 4) for limb in LIMBS)
+        if not fits or any(picture.shape != size for picture, size in zip(pictures, sizes, strict=True)):
+            raise ValueError("this is no puppet")
+        return cls(pictures, lengths, shapes, drawbacks, height)
+
+
+def nearest(costs: Floats) -> Floats:
+    """(L, K): 1 for the picture of each limb that costs least; 0 for the others, and for all of no finite cost."""
+    least = costs.argmin(axis=1)[:, None] == np.arange(costs.shape[1])
+    return np.asarray(least & np.isfinite(costs), np.float32)
+
+
+class PuppetTrack:
+    """Which pictures are laid while one dance goes on, so that limbs do not flicker between two of them.
+
+    One that is laid stays until another is clearly nearer, and the change is a short fade.
+
+    Args:
+        puppet: whose pictures.
+        fps: frames a second of the dance.
+    """
+
+    def __init__(self, puppet: Puppet, fps: float) -> None:
+        self.puppet = puppet
+        self._pace = min(1 / (FADE_SECONDS * fps), 1.0)
+        self._wanted = np.zeros(puppet.drawbacks.shape, np.float32)
+        self._weights = self._wanted
+
+    def follow(self, behind: Frame, xy: Floats, confidence: Floats, box: Box) -> Frame:
+        """The puppet in the next pose of the dance, as ``Puppet.lay``."""
+        costs = self.puppet.costs(xy, confidence)
+        best = nearest(costs)
+        laid = np.where(self._wanted > 0, costs, np.float32(np.inf)).min(axis=1)
+        changes = costs.min(axis=1) < CLEARLY_NEARER * laid
+        self._wanted = np.where(changes[:, None], best, self._wanted * best.any(axis=1, keepdims=True))
+        fading = self._weights + np.clip(self._wanted - self._weights, -self._pace, self._pace)
+        # What comes into sight is there at once, and so is gone what goes out of it.
+        self._weights = np.where(self._weights.any(axis=1, keepdims=True), fading, self._wanted)
+        self._weights = self._weights * self._wanted.any(axis=1, keepdims=True)
+        return self.puppet.lay(behind, xy, confidence, box, self._weights)
+
+
+def choose(keypoints: Keypoints, frames: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """int (L, count): of which ``frames`` each limb is kept, so that together they stand for all; -1 where too few."""
+    height = typical_height(keypoints)
+    some = keypoints[frames]
+    shapes = _shapes(some.xy, some.confidence, height)
+    drawbacks = _drawbacks(some, height)
+    kept = np.full((len(LIMBS), count), -1, np.int64)
+    for limb, ends in enumerate(_ENDS):
+        seen = np.flatnonzero((some.confidence[:, ends] > 0).all(axis=1))
+        shape = shapes[seen, limb]
+        squared = np.square(shape[:, None] - shape[None]).sum(axis=2) + drawbacks[seen, limb, None]
+        chosen = cover(np.sqrt(squared), count)
+        kept[limb, : len(chosen)] = frames[seen[chosen]]
+    return kept
+
+
+def typical_height(keypoints: Keypoints) -> float:
+    """The body's height in this footage, in pixels."""
+    seen = keypoints[keypoints.person_seen]
+    return max(float(np.median(body_height(seen.xy, seen.confidence))), 1.0) if len(seen) else 1.0
+
+
+def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
+    """(N, L, 12): what decides how a limb looks, in body heights, so weighted that squares can be added.
+
+    Its length, which is how much it is foreshortened; its direction; its two neighbours, seen along it; how far the
+    left shoulder, hip and ear lie to the right of the right ones, and the nose of the neck: which way the person
+    faces; and whether they face the camera at all.
+    """
+    found = confidence > 0
+    place = np.where(found[..., None], xy, 0) / np.float32(height)
+    first, last = place[:, _ENDS[:, 0]], place[:, _ENDS[:, 1]]  # (N, L, 2)
+    bone = last - first
+    length = np.hypot(bone[..., 0], bone[..., 1])
+    along = bone / np.maximum(length, 1e-3)[..., None]
+
+    def seen_from(neighbour: NDArray[np.int64], origin: Floats) -> list[Floats]:
+        there = (place[:, neighbour] - origin) * found[:, neighbour, None]
+        parallel = (there * along).sum(axis=2)
+        return [parallel, there[..., 1] * along[..., 0] - there[..., 0] * along[..., 1]]
+
+    def apart(left: Joint, right: Joint) -> Floats:
+        both = found[:, left] & found[:, right]
+        return np.asarray(((place[:, left, 0] - place[:, right, 0]) * both)[:, None])
+
+    nose = found[:, Joint.NOSE, None]
+    columns = [
+        _LENGTH_WEIGHT * length,
+        _TURNS * along[..., 0],
+        _TURNS * along[..., 1],
+        *seen_from(_NEIGHBOURS[:, 0], first),
+        *seen_from(_NEIGHBOURS[:, 1], last),
+        _FACING_WEIGHT * apart(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER),
+        _FACING_WEIGHT * apart(Joint.LEFT_HIP, Joint.RIGHT_HIP),
+        _LOOKS * apart(Joint.LEFT_EAR, Joint.RIGHT_EAR),
+        _LOOKS * apart(Joint.NOSE, Joint.NECK),
+        _BEHIND * nose,
+    ]
+    return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
+
+
+def _drawbacks(keypoints: Keypoints, height: float) -> Floats:
+    """(N, L): what speaks against a limb's picture: that it is hidden, and the share of it that others lie over."""
+    hidden = keypoints.confidence[:, _ENDS].min(axis=2) < SURE
+    covered = np.stack(
+        [_covered(xy, confidence, height) for xy, confidence in zip(keypoints.xy, keypoints.confidence, strict=True)]
+    )
+    return np.asarray(DRAWBACK * (hidden + covered), np.float32)
+
+
+def _covered(xy: Floats, confidence: Floats, height: float) -> Floats:
+    """(L,): the share of each limb over which others lie that it does not hang on, or that it lies over itself."""
+    scale = COARSE / height
+    found = np.flatnonzero((confidence[_ENDS] > 0).all(axis=1))
+    covered = np.zeros(len(LIMBS), np.float32)
+    if not len(found):
+        return covered
+    first, last = xy[_ENDS[found, 0]] * scale, xy[_ENDS[found, 1]] * scale
+    corner = np.minimum(first, last).min(axis=0) - COARSE / 2
+    size = np.ceil(np.maximum(first, last).max(axis=0) + COARSE / 2 - corner).astype(int).clip(1, 20 * COARSE)
+    masks = np.zeros((len(found), size[1], size[0]), np.uint8)
+    for mask, limb, a, b in zip(masks, found, first - corner, last - corner, strict=True):
+        about = LIMBS[limb]
+        tip = b + _direction(b - a)[0] * about.beyond * COARSE
+        cv2.line(mask, _whole(a), _whole(tip), (1,), max(round(1.2 * about.radius * COARSE), 1))
+    for place, limb in enumerate(found):
+        hangs = np.isin(_ENDS[found], _ENDS[limb]).any(axis=1)
+        arms = np.isin(
+            _ENDS[found, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW)
+        )
+        # Legs hang on the trunk; what is cut out of an arm before the trunk would be trunk.
+        others = arms if limb == _TRUNK else ~hangs & ((found != _TRUNK) | arms[place])
+        others[place] = False
+        over = masks[others].any(axis=0) & (masks[place] > 0)
+        covered[limb] = over.sum() / max(int(masks[place].sum()), 1)
+    return covered
+
+
+def _matted(frame: Frame, plate: Frame, known: NDArray[np.bool_], height: float) -> Frame:
+    """(H, W, 4): a frame's colours times alpha, and alpha: what differs from the empty place is the person."""
+    unlike = cv2.absdiff(frame, plate).max(axis=2).astype(np.float32)
+    alpha = np.clip((unlike - LEAST) / (MOST - LEAST), 0, 1)
+    alpha[~known] = 1
+    few = np.ones(2 * [2 * max(round(EDGE * height), 1) + 1], np.uint8)
+    # Closed, or what has the background's colour would be a hole.
+    alpha = cv2.erode(cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, few), few)
+    coloured = np.concatenate([frame * alpha[..., None], 255 * alpha[..., None]], axis=2)
+    return np.asarray(np.round(coloured), np.uint8)
+
+
+def _upright(person: Frame, limb: Limb, xy: Floats, height: float, size: tuple[int, int]) -> Frame:
+    """(rows, columns, 4): a limb cut out along its outline and turned so that its last joint lies below its first."""
+    first, last = xy[[limb.first, limb.last]].astype(np.float64)
+    along, length = _direction(last - first)
+    origin = _origin(limb, height)
+    turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: where across and along point in the frame
+    matrix = np.concatenate([turn, (first + turn @ (0.5 - origin) - 0.5)[:, None]], axis=1)
+    patch = cv2.warpAffine(person, matrix, size[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    y, x = (np.indices(size) + 0.5) - origin[::-1, None, None]
+    past = np.maximum(np.maximum(-limb.before * height - y, y - length - limb.beyond * height), 0)
+    radius = limb.radius * height
+    inside = np.clip((radius - np.hypot(past, x)) / (0.15 * radius + 1), 0, 1)
+    return np.asarray(np.round(patch * inside[..., None]), np.uint8)
+
+
+def _origin(limb: Limb, height: float) -> NDArray[np.float64]:
+    """(x, y) of the first joint in a picture."""
+    radius = np.ceil(limb.radius * height)
+    return np.array((radius, radius + np.ceil(limb.before * height)))
+
+
+def _patch_size(limb: Limb, height: float) -> tuple[int, int]:
+    """Rows and columns of a limb's pictures."""
+    radius = int(np.ceil(limb.radius * height))
+    rows = 2 * radius + int(np.ceil((limb.before + LONGEST[limb.first] + limb.beyond) * height))
+    return rows, 2 * radius
+
+
+LONGEST = {
+    int(Joint.NECK): 0.36,
+    **dict.fromkeys((int(Joint.LEFT_HIP), int(Joint.RIGHT_HIP), int(Joint.LEFT_KNEE), int(Joint.RIGHT_KNEE)), 0.3),
+    **dict.fromkeys(
+        (int(Joint.LEFT_SHOULDER), int(Joint.RIGHT_SHOULDER), int(Joint.LEFT_ELBOW), int(Joint.RIGHT_ELBOW)), 0.24
+    ),
+    **dict.fromkeys((int(Joint.LEFT_ANKLE), int(Joint.RIGHT_ANKLE)), 0.2),
+}
+"""Of limbs, by their first joint, in body heights; what is longer, near the camera, is cut off."""
+
+
+def _direction(vector: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
+    """A vector's direction, downwards where it has none, and its length."""
+    length = float(np.hypot(*vector))
+    return (vector.astype(np.float64) / length if length > 1e-3 else np.array((0.0, 1.0))), length
+
+
+def _within(start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[slice, slice]:
+    """Rows and columns from (x, y) ``start`` to ``stop``."""
+    return slice(int(start[1]), int(stop[1])), slice(int(start[0]), int(stop[0]))
+
+
+def _whole(point: Floats) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))

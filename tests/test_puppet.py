@@ -1,0 +1,243 @@
+"""The puppet: true limbs lie where the pose has them, and never those of the moment that is to be painted."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from everybody_dance.drawing.pose_image import draw_pose
+from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, choose, nearest
+from everybody_dance.drawing.window import Box, whole_frame
+from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.performer.performer import Performer
+from everybody_dance.subject.dataset import PairDataset, Variety
+from everybody_dance.subject.references import SAME_MOMENT
+from everybody_dance.training.loop import train
+from everybody_dance.training.presets import PRESETS
+from figures import clip, standing
+from subjects import make_subject
+
+SIZE = (256, 256)
+GREY = 90
+FOREARM = next(index for index, limb in enumerate(LIMBS) if limb.last == Joint.LEFT_WRIST)
+
+
+def people(count: int = 6) -> Keypoints:
+    """Somebody who stands still and lifts the left forearm, more in every frame."""
+    frames = []
+    for index in range(count):
+        frames.append(bent(standing(128, 220, 150), 0.25 * index))
+    return clip(frames, size=SIZE, fps=Fraction(25))
+
+
+def bent(person: np.ndarray, angle: float) -> np.ndarray:
+    """With the left forearm and hand turned about the elbow by so many radians, outwards and up."""
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    moved = person.copy()
+    for joint in (int(Joint.LEFT_WRIST), *range(95, 116)):
+        moved[joint] = person[Joint.LEFT_ELBOW] + turn @ (person[joint] - person[Joint.LEFT_ELBOW])
+    return moved
+
+
+def picture(keypoints: Keypoints, index: int) -> np.ndarray:
+    """The stick figure in front of a grey wall stands for the person."""
+    figure = draw_pose(keypoints.xy[index], keypoints.confidence[index], whole_frame(SIZE), SIZE[1])
+    return np.where(figure.any(axis=2, keepdims=True), figure, np.uint8(GREY))
+
+
+def plate() -> np.ndarray:
+    return np.full((SIZE[1], SIZE[0], 3), GREY, np.uint8)
+
+
+def puppet(keypoints: Keypoints, count: int = 6) -> Puppet:
+    kept = choose(keypoints, np.arange(len(keypoints)), count)
+    return Puppet.cut_out(keypoints, kept, lambda index: picture(keypoints, index), plate(), np.ones(SIZE[::-1], bool))
+
+
+def middle_of_the_forearm(xy: np.ndarray) -> tuple[int, int]:
+    x, y = (xy[Joint.LEFT_ELBOW] + xy[Joint.LEFT_WRIST]) / 2
+    return int(y), int(x)
+
+
+class TestLaying:
+    def test_a_pose_that_was_filmed_looks_as_it_did(self) -> None:
+        keypoints = people()
+        limbs = puppet(keypoints)
+        pose = keypoints.xy[2], keypoints.confidence[2]
+        laid = limbs.lay(plate(), *pose, whole_frame(SIZE), nearest(limbs.costs(*pose)))
+        truth = picture(keypoints, 2).astype(int)
+        person = (truth != GREY).any(axis=2)
+        assert np.abs(laid - truth)[person].mean() < 0.3 * np.abs(plate() - truth)[person].mean()
+        assert np.abs(laid - truth)[~person].mean() < 2
+
+    def test_a_forearm_as_it_never_was(self) -> None:
+        limbs = puppet(people())
+        xy = bent(standing(128, 220, 150), 2.6)
+        laid = limbs.lay(
+            plate(), xy, np.ones(137, np.float32), whole_frame(SIZE), nearest(limbs.costs(xy, np.ones(137)))
+        )
+        there = middle_of_the_forearm(xy)
+        assert np.abs(laid[there].astype(int) - (90, 255, 170)).max() < 40  # the colour of a left forearm
+        assert (laid[middle_of_the_forearm(bent(standing(128, 220, 150), 0.0))] == GREY).all()
+
+    def test_a_box_shows_what_the_frame_shows_there(self) -> None:
+        keypoints = people()
+        limbs = puppet(keypoints)
+        pose = keypoints.xy[3], keypoints.confidence[3]
+        chosen = nearest(limbs.costs(*pose))
+        whole = limbs.lay(plate(), *pose, whole_frame(SIZE), chosen)
+        box = Box(96, 48, 96, 128)
+        assert np.array_equal(limbs.lay(box.cut(plate()), *pose, box, chosen), box.cut(whole))
+        away = Box(-512, 0, 64, 64)
+        assert (limbs.lay(away.cut(plate()), *pose, away, chosen) == GREY).all()
+
+    def test_what_was_not_found_is_not_laid(self) -> None:
+        keypoints = people()
+        limbs = puppet(keypoints)
+        confidence = keypoints.confidence[0].copy()
+        confidence[Joint.LEFT_WRIST] = 0
+        chosen = nearest(limbs.costs(keypoints.xy[0], confidence))
+        assert not chosen[FOREARM].any()
+        assert (np.delete(chosen, FOREARM, axis=0).sum(axis=1) == 1).all()
+        laid = limbs.lay(plate(), keypoints.xy[0], confidence, whole_frame(SIZE), chosen)
+        assert (laid[middle_of_the_forearm(keypoints.xy[0])] == GREY).all()
+        nobody = nearest(limbs.costs(keypoints.xy[0], np.zeros(137, np.float32)))
+        assert not nobody.any()
+
+    def test_in_a_mirror(self) -> None:
+        keypoints = people()
+        limbs, pose = puppet(keypoints), (keypoints.xy[1], keypoints.confidence[1])
+        mirrored = keypoints.mirrored()
+        there = mirrored.xy[1], mirrored.confidence[1]
+        flipped = limbs.mirrored()
+        assert np.allclose(flipped.costs(*there), limbs.costs(*pose)[IN_MIRROR], atol=1e-5)
+        chosen = nearest(limbs.costs(*pose))
+        here = limbs.lay(plate(), *pose, whole_frame(SIZE), chosen).astype(int)
+        laid = flipped.lay(plate(), *there, whole_frame(SIZE), chosen[IN_MIRROR])[:, ::-1]
+        # Left and right arms are laid in the other order, which shows only where they meet.
+        assert np.abs(here - laid).mean() < 0.5
+
+
+class TestChoosing:
+    def test_the_nearest_bend_is_laid(self) -> None:
+        keypoints = people()
+        kept = choose(keypoints, np.arange(6), 6)
+        limbs = puppet(keypoints)
+        for index in range(6):
+            best = nearest(limbs.costs(keypoints.xy[index], keypoints.confidence[index]))
+            assert kept[FOREARM, best[FOREARM].argmax()] == index
+
+    def test_hidden_and_covered_limbs_are_passed_over(self) -> None:
+        keypoints = people(4)
+        xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
+        confidence[1, Joint.LEFT_WRIST] = 0.1
+        xy[2] = bent(standing(128, 220, 150), -1.2)  # across the trunk
+        kept = choose(Keypoints(xy, confidence, SIZE, keypoints.fps), np.arange(4), 2)
+        assert set(kept[FOREARM].tolist()) <= {0, 3}
+
+    def test_fewer_than_asked_for(self) -> None:
+        keypoints = people(3)
+        kept = choose(keypoints, np.array([0, 2]), 5)
+        assert kept.shape == (len(LIMBS), 5)
+        assert set(kept.ravel().tolist()) == {-1, 0, 2}
+        limbs = puppet(keypoints, 5)
+        assert np.isfinite(limbs.costs(keypoints.xy[0], keypoints.confidence[0])).sum() == 3 * len(LIMBS)
+
+    def laid(self, angles: list[float], fps: float = 1.0) -> list[np.ndarray]:
+        """How much of each picture of the forearm is shown while it is bent so."""
+        keypoints = people(3)
+        track, weights = PuppetTrack(puppet(keypoints), fps), []
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Puppet, "lay", lambda *given: weights.append(given[-1][FOREARM]))
+            for angle in angles:
+                confidence = keypoints.confidence[0].copy()
+                confidence[Joint.LEFT_WRIST] = np.isfinite(angle)
+                track.follow(plate(), bent(standing(128, 220, 150), angle), confidence, whole_frame(SIZE))
+        return weights
+
+    def test_what_is_laid_stays_until_another_is_clearly_nearer(self) -> None:
+        shown = [int(weights.argmax()) for weights in self.laid([0.0, 0.13, 0.24, 0.26, 0.12])]
+        assert shown[0] == shown[1] != shown[2]
+        assert shown[2] == shown[3] == shown[4]
+
+    def test_the_change_is_a_fade_unless_the_limb_was_out_of_sight(self) -> None:
+        weights = self.laid([0.0, 0.25, 0.25, 0.25], fps=20)  # a fade takes three frames
+        old, new = int(weights[0].argmax()), int(weights[-1].argmax())
+        assert np.allclose([w[old] for w in weights], [1, 2 / 3, 1 / 3, 0], atol=1e-6)
+        assert np.allclose([w[new] for w in weights], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
+        gone, back = self.laid([0.0, np.nan, 0.25], fps=20)[1:]
+        assert not gone.any()
+        assert back[new] == 1
+
+    def test_a_fade_shows_both(self) -> None:
+        keypoints = people()
+        limbs = puppet(keypoints)
+        pose = keypoints.xy[0], keypoints.confidence[0]
+        one = nearest(limbs.costs(*pose))
+        other = one.copy()
+        other[FOREARM] = nearest(limbs.costs(keypoints.xy[5], keypoints.confidence[5]))[FOREARM]
+        pictures = [
+            limbs.lay(plate(), *pose, whole_frame(SIZE), w).astype(int) for w in (one, other, (one + other) / 2)
+        ]
+        assert np.abs(pictures[0] - pictures[1]).max() > 20
+        assert np.abs((pictures[0] + pictures[1]) / 2 - pictures[2]).max() <= 2
+
+    def test_arrays_and_back(self) -> None:
+        limbs = puppet(people())
+        arrays = limbs.arrays()
+        again = Puppet.from_arrays(arrays)
+        assert all(np.array_equal(again.arrays()[name], array) for name, array in arrays.items())
+        with pytest.raises(ValueError, match="no puppet"):
+            Puppet.from_arrays(arrays | {"lengths": arrays["lengths"][:, 1:]})
+        with pytest.raises(ValueError, match="no puppet"):
+            Puppet.from_arrays(arrays | {"pictures.3": arrays["pictures.3"][:, 1:]})
+
+
+class TestTraining:
+    def test_no_limb_is_of_the_same_moment_nor_held_out(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s", 80)
+        data = PairDataset(
+            subject, (128, 128), person_window=True, crop=0, batch=2, patch=0, seed=0, puppet=80, variety=Variety()
+        )
+        training = data._puppet
+        assert set(training.frames[training.frames >= 0].tolist()) <= set(subject.training_frames.tolist())
+        moment = 40
+        asked: list[np.ndarray] = []
+        lay = Puppet.lay
+        pose = data.keypoints.xy[moment], data.keypoints.confidence[moment]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Puppet, "lay", lambda *given: asked.append(given[-1]) or lay(*given))
+            training.lay(moment, data.plate, *pose, whole_frame((128, 128)), False)
+        frames = training.frames[asked[0] > 0]
+        assert len(frames) == len(LIMBS)
+        assert (np.abs(frames - moment) > SAME_MOMENT * 25).all()
+
+    def test_each_pose_of_a_sample_has_its_own(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s", 80)
+        data = PairDataset(subject, (128, 128), person_window=True, crop=96, batch=2, patch=0, seed=0, puppet=8)
+        sample = data.sample(0, 2)
+        assert sample.shown.shape == sample.poses.shape
+        assert not np.array_equal(sample.shown[:, 0], sample.shown[:, -1])
+        person = sample.region[:, 0] > 0
+        laid = np.abs(sample.shown[:, -1].astype(int) - sample.plate).sum(axis=3)
+        assert laid[person].mean() > 20
+        assert laid[~person].mean() < 5
+
+    def test_it_is_kept_with_the_performer(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        performer = train(subject, PRESETS["debug"], steps=2, refined=())
+        loaded = Performer.load(subject.folder, "cpu")
+        assert performer.puppet is not None
+        assert loaded.puppet is not None
+        pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
+        assert np.array_equal(loaded.puppet.costs(*pose), performer.puppet.costs(*pose))
+        train(subject, replace(PRESETS["debug"], puppet=0), steps=2, refined=(), restart=True)
+        assert Performer.load(subject.folder, "cpu").puppet is None
+        assert not (subject.folder / "model" / "puppet.safetensors").exists()
+
+    def test_without_a_plate_there_is_none(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        subject.manifest = subject.manifest.model_copy(update={"camera_moves": True})
+        assert train(subject, PRESETS["debug"], steps=2, refined=()).puppet is None
