@@ -6,8 +6,10 @@ it: of every limb the true picture that was taken in the circumstances most like
 its joints gape and its light is patchy; what becomes of it is the generator's to learn.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any, Self
 
 import cv2
@@ -91,6 +93,12 @@ EDGE = 0.006
 
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length at most this many times."""
+
+SHORTEST = 1e-3
+"""Pixels: what is shorter has no direction."""
+
+BACKWARDS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+"""The matrix says where each pixel is fetched from."""
 
 COARSE = 100
 """Pixels of body height at which it is worked out what lies over what."""
@@ -179,40 +187,39 @@ class Puppet:
         return image
 
     def _lay_limb(self, image: Frame, limb: int, weights: Floats, xy: Floats, box: Box) -> None:
-        about, pictures = LIMBS[limb], np.flatnonzero(weights)
-        first, last = xy[[about.first, about.last]].astype(np.float64)
-        along, length = _direction(last - first)
-        across = np.array((-along[1], along[0]))
+        about, pictures = LIMBS[limb], np.flatnonzero(weights).tolist()
+        (x, y), (last_x, last_y) = xy[[about.first, about.last]].tolist()
+        length = math.hypot(last_x - x, last_y - y)
+        along_x, along_y = ((last_x - x) / length, (last_y - y) / length) if length > SHORTEST else (0.0, 1.0)
         # So short a limb points at the camera: how it is stretched says nothing.
         least = 0.02 * self.height
-        stretched = max(length, least) / np.maximum(self.lengths[limb, pictures].astype(np.float64), least)
-        stretched = np.clip(stretched, 1 / MOST_STRETCHED, MOST_STRETCHED)
-        origin = _origin(about, self.height)
-        # Corners of the pictures, as they come to lie.
-        above, below = -origin[1] * stretched.max(), (self.pictures[limb].shape[1] - origin[1]) * stretched.max()
-        ends = first + np.array((above, below))[:, None] * along
-        corners = np.concatenate([ends - origin[0] * across, ends + origin[0] * across])
-        low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
-        corner, size = np.array((box.x, box.y)), np.array((box.width, box.height))
-        start, stop = np.maximum(low, corner), np.minimum(high, corner + size)
-        if (start >= stop).any():
+        stretched = [
+            min(max(max(length, least) / max(own, least), 1 / MOST_STRETCHED), MOST_STRETCHED)
+            for own in self.lengths[limb, pictures].tolist()
+        ]
+        radius, above = _origin(about, self.height)
+        below = self.pictures[limb].shape[1] - above
+        # The corners of the pictures, as they come to lie.
+        ends = -above * max(stretched), below * max(stretched)
+        across = [x + end * along_x + side * along_y for end in ends for side in (-radius, radius)]
+        down = [y + end * along_y + side * along_x for end in ends for side in (-radius, radius)]
+        left, top, right, bottom = floor(min(across)), floor(min(down)), ceil(max(across)), ceil(max(down))
+        from_x, from_y = max(left, box.x), max(top, box.y)
+        to_x, to_y = min(right, box.x + box.width), min(bottom, box.y + box.height)
+        if from_x >= to_x or from_y >= to_y:
             return
+        # All of it is drawn and then cut, so that another box shows the same to the last bit.
+        seen = slice(from_y - top, to_y - top), slice(from_x - left, to_x - left)
         parts = []
-        for picture, stretch in zip(pictures.tolist(), stretched.tolist(), strict=True):
-            turn = np.stack([across, along / stretch])
-            matrix = np.concatenate([turn, (turn @ (low + 0.5 - first) + origin - 0.5)[:, None]], axis=1)
-            # All of it is drawn and then cut, so that another box shows the same to the last bit.
-            whole = cv2.warpAffine(
-                self.pictures[limb][picture],
-                matrix,
-                tuple((high - low).tolist()),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            )
-            parts.append(whole[_within(start - low, stop - low)])
-        laid = parts[0] if len(parts) == 1 else np.average(parts, axis=0, weights=weights[pictures])
-        there = image[_within(start - corner, stop - corner)]
-        laid = laid.astype(np.uint16)
-        there[...] = np.minimum(laid[..., :3] + (there * (255 - laid[..., 3:]) + 127) // 255, 255)
+        for picture, stretch in zip(pictures, stretched, strict=True):
+            matrix = np.array([[-along_y, along_x, 0], [along_x / stretch, along_y / stretch, 0]])
+            matrix[:, 2] = matrix[:, :2] @ (left + 0.5 - x, top + 0.5 - y) + (radius - 0.5, above - 0.5)
+            whole = cv2.warpAffine(self.pictures[limb][picture], matrix, (right - left, bottom - top), flags=BACKWARDS)
+            parts.append(whole[seen])
+        laid = parts[0] if len(parts) == 1 else _mean(parts, weights[pictures])
+        there = image[from_y - box.y : to_y - box.y, from_x - box.x : to_x - box.x]
+        behind = cv2.multiply(there, cv2.cvtColor(255 - laid[..., 3], cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        there[...] = cv2.add(behind, np.ascontiguousarray(laid[..., :3]))
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything, by name."""
@@ -393,27 +400,27 @@ def _upright(person: Frame, limb: Limb, xy: Floats, height: float, size: tuple[i
     """(rows, columns, 4): a limb cut out along its outline and turned so that its last joint lies below its first."""
     first, last = xy[[limb.first, limb.last]].astype(np.float64)
     along, length = _direction(last - first)
-    origin = _origin(limb, height)
+    middle, above = _origin(limb, height)
     turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: where across and along point in the frame
-    matrix = np.concatenate([turn, (first + turn @ (0.5 - origin) - 0.5)[:, None]], axis=1)
-    patch = cv2.warpAffine(person, matrix, size[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    y, x = (np.indices(size) + 0.5) - origin[::-1, None, None]
+    corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
+    patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
+    y, x = np.indices(size) + 0.5 - np.array((above, middle))[:, None, None]
     past = np.maximum(np.maximum(-limb.before * height - y, y - length - limb.beyond * height), 0)
     radius = limb.radius * height
     inside = np.clip((radius - np.hypot(past, x)) / (0.15 * radius + 1), 0, 1)
     return np.asarray(np.round(patch * inside[..., None]), np.uint8)
 
 
-def _origin(limb: Limb, height: float) -> NDArray[np.float64]:
+def _origin(limb: Limb, height: float) -> tuple[int, int]:
     """(x, y) of the first joint in a picture."""
-    radius = np.ceil(limb.radius * height)
-    return np.array((radius, radius + np.ceil(limb.before * height)))
+    radius = ceil(limb.radius * height)
+    return radius, radius + ceil(limb.before * height)
 
 
 def _patch_size(limb: Limb, height: float) -> tuple[int, int]:
     """Rows and columns of a limb's pictures."""
-    radius = int(np.ceil(limb.radius * height))
-    rows = 2 * radius + int(np.ceil((limb.before + LONGEST[limb.first] + limb.beyond) * height))
+    radius = ceil(limb.radius * height)
+    rows = 2 * radius + ceil((limb.before + LONGEST[limb.first] + limb.beyond) * height)
     return rows, 2 * radius
 
 
@@ -428,15 +435,14 @@ LONGEST = {
 """Of limbs, by their first joint, in body heights; what is longer, near the camera, is cut off."""
 
 
+def _mean(pictures: list[NDArray[Any]], weights: Floats) -> Frame:
+    return np.asarray(np.round(np.average(pictures, axis=0, weights=weights)), np.uint8)
+
+
 def _direction(vector: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
     """A vector's direction, downwards where it has none, and its length."""
     length = float(np.hypot(*vector))
-    return (vector.astype(np.float64) / length if length > 1e-3 else np.array((0.0, 1.0))), length
-
-
-def _within(start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[slice, slice]:
-    """Rows and columns from (x, y) ``start`` to ``stop``."""
-    return slice(int(start[1]), int(stop[1])), slice(int(start[0]), int(stop[0]))
+    return (vector.astype(np.float64) / length if length > SHORTEST else np.array((0.0, 1.0))), length
 
 
 def _whole(point: Floats) -> tuple[int, int]:
