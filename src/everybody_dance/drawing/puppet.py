@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from everybody_dance.drawing.references import CLEARLY_NEARER, FADE_SECONDS, cover
 from everybody_dance.drawing.region import body_height
 from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import LEFT_HAND, MIRROR, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, Joint, Keypoints
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -33,7 +33,8 @@ class Limb:
         radius: half of its width.
         before, beyond: how far it goes on past the first joint and past the last.
         neighbours: joints that, seen from the first and from the last, also say what it looks like.
-        turns: weight of how it lies in the picture. An arm may be turned by any angle, a head that leans is another.
+        turns: weight of how it lies in the picture. An arm may be turned by any angle; a foot that points elsewhere is
+            seen from another side.
         looks: weight of where the head looks.
     """
 
@@ -47,6 +48,9 @@ class Limb:
     looks: float = 1.0
 
 
+_SKULL = JOINT_COUNT
+"""A joint of our own, in the middle of the ears."""
+
 _MIDDLE_KNUCKLE = 9
 _LEFT, _RIGHT = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
 
@@ -56,9 +60,9 @@ LIMBS: tuple[Limb, ...] = (
     Limb(Joint.RIGHT_HIP, Joint.RIGHT_KNEE, 0.07, 0.05, 0.02, (Joint.LEFT_HIP, Joint.RIGHT_ANKLE)),
     Limb(Joint.LEFT_KNEE, Joint.LEFT_ANKLE, 0.055, 0.02, 0.02, (Joint.LEFT_HIP, Joint.LEFT_BIG_TOE)),
     Limb(Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, 0.055, 0.02, 0.02, (Joint.RIGHT_HIP, Joint.RIGHT_BIG_TOE)),
-    Limb(Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, 0.04, 0.05, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL)),
-    Limb(Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE, 0.04, 0.05, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL)),
-    Limb(Joint.NECK, Joint.NOSE, 0.1, 0.0, 0.09, (Joint.MID_HIP, Joint.MID_HIP), turns=0.6, looks=3.0),
+    Limb(Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, 0.036, 0.03, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL), turns=0.4),
+    Limb(Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE, 0.036, 0.03, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL), turns=0.4),
+    Limb(Joint.NECK, _SKULL, 0.09, 0.0, 0.02, (Joint.MID_HIP, Joint.NOSE), turns=0.6, looks=3.0),
     Limb(Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
     Limb(Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
     Limb(Joint.LEFT_ELBOW, Joint.LEFT_WRIST, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT)),
@@ -71,7 +75,7 @@ _ENDS = np.array([(limb.first, limb.last) for limb in LIMBS])  # (L, 2)
 _NEIGHBOURS = np.array([limb.neighbours for limb in LIMBS])  # (L, 2)
 _TURNS = np.array([limb.turns for limb in LIMBS], np.float32)
 _LOOKS = np.array([limb.looks for limb in LIMBS], np.float32)
-IN_MIRROR = np.array([_ENDS.tolist().index(ends) for ends in np.array(MIRROR)[_ENDS].tolist()])
+IN_MIRROR = np.array([_ENDS.tolist().index(ends) for ends in np.append(MIRROR, _SKULL)[_ENDS].tolist()])
 """``IN_MIRROR[l]``: the limb in the place of limb l in a mirror image."""
 
 _LENGTH_WEIGHT, _FACING_WEIGHT, _BEHIND = 2.0, 2.0, 0.1
@@ -137,18 +141,19 @@ class Puppet:
             known: bool (H, W), where that is known; elsewhere everything near a limb is taken for the person.
         """
         height = typical_height(keypoints)
+        xy, confidence = _with_skull(keypoints.xy, keypoints.confidence)
         sizes = [_patch_size(limb, height) for limb in LIMBS]
         pictures = [np.zeros((kept.shape[1], rows, columns, 4), np.uint8) for rows, columns in sizes]
         for index in np.unique(kept[kept >= 0]).tolist():
             person = _matted(frame(index), plate, known, height)
             for limb, place in zip(*np.nonzero(kept == index), strict=True):
-                pictures[limb][place] = _upright(person, LIMBS[limb], keypoints.xy[index], height, sizes[limb])
+                pictures[limb][place] = _upright(person, LIMBS[limb], xy[index], height, sizes[limb])
         there = np.maximum(kept, 0)
         every = np.arange(len(LIMBS))[:, None]
-        joints = keypoints.xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
+        joints = xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
         lengths = np.hypot(*np.moveaxis(joints[:, :, 1] - joints[:, :, 0], -1, 0))
-        shapes = _shapes(keypoints.xy, keypoints.confidence, height)[there, every]
-        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(keypoints, height)[there, every])
+        shapes = _shapes(xy, confidence, height)[there, every]
+        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(xy, confidence, height)[there, every])
         return cls(tuple(pictures), lengths, shapes, drawbacks, height)
 
     def mirrored(self) -> "Puppet":
@@ -164,6 +169,7 @@ class Puppet:
             xy: (137, 2) in pixels.
             confidence: (137,) in [0, 1].
         """
+        xy, confidence = _with_skull(xy, confidence)
         wanted = _shapes(xy[None], confidence[None], self.height)[0]
         cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
         return np.where((confidence[_ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
@@ -179,6 +185,7 @@ class Puppet:
             weights: (L, K), how much of each picture is shown; nothing of limbs that have none.
         """
         image = behind.copy()
+        xy, confidence = _with_skull(xy, confidence)
         hidden = confidence[_ENDS].min(axis=1) < SURE
         hidden[_TRUNK] = False
         for limb in np.argsort(~hidden, kind="stable").tolist():
@@ -289,12 +296,11 @@ class PuppetTrack:
 def choose(keypoints: Keypoints, frames: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """int (L, count): of which ``frames`` each limb is kept, so that together they stand for all; -1 where too few."""
     height = typical_height(keypoints)
-    some = keypoints[frames]
-    shapes = _shapes(some.xy, some.confidence, height)
-    drawbacks = _drawbacks(some, height)
+    xy, confidence = _with_skull(keypoints.xy[frames], keypoints.confidence[frames])
+    shapes, drawbacks = _shapes(xy, confidence, height), _drawbacks(xy, confidence, height)
     kept = np.full((len(LIMBS), count), -1, np.int64)
     for limb, ends in enumerate(_ENDS):
-        seen = np.flatnonzero((some.confidence[:, ends] > 0).all(axis=1))
+        seen = np.flatnonzero((confidence[:, ends] > 0).all(axis=1))
         shape = shapes[seen, limb]
         squared = np.square(shape[:, None] - shape[None]).sum(axis=2) + drawbacks[seen, limb, None]
         chosen = cover(np.sqrt(squared), count)
@@ -306,6 +312,16 @@ def typical_height(keypoints: Keypoints) -> float:
     """The body's height in this footage, in pixels."""
     seen = keypoints[keypoints.person_seen]
     return max(float(np.median(body_height(seen.xy, seen.confidence))), 1.0) if len(seen) else 1.0
+
+
+def _with_skull(xy: Floats, confidence: Floats) -> tuple[Floats, Floats]:
+    """(..., 138, 2) and (..., 138): with a joint more in the middle of those ears that were found."""
+    ears = [Joint.RIGHT_EAR, Joint.LEFT_EAR]
+    found = (confidence[..., ears] > 0)[..., None]
+    skull = np.where(found, xy[..., ears, :], 0).sum(axis=-2) / np.maximum(found.sum(axis=-2), 1)
+    sure = confidence[..., ears].max(axis=-1, keepdims=True)
+    extended = np.concatenate([xy, skull[..., None, :]], axis=-2, dtype=np.float32)
+    return extended, np.concatenate([confidence, sure], axis=-1, dtype=np.float32)
 
 
 def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
@@ -347,12 +363,10 @@ def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
     return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
 
 
-def _drawbacks(keypoints: Keypoints, height: float) -> Floats:
+def _drawbacks(xy: Floats, confidence: Floats, height: float) -> Floats:
     """(N, L): what speaks against a limb's picture: that it is hidden, and the share of it that others lie over."""
-    hidden = keypoints.confidence[:, _ENDS].min(axis=2) < SURE
-    covered = np.stack(
-        [_covered(xy, confidence, height) for xy, confidence in zip(keypoints.xy, keypoints.confidence, strict=True)]
-    )
+    hidden = confidence[:, _ENDS].min(axis=2) < SURE
+    covered = np.stack([_covered(*joints, height) for joints in zip(xy, confidence, strict=True)])
     return np.asarray(DRAWBACK * (hidden + covered), np.float32)
 
 
