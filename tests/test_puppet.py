@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, choose, nearest
+from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, choose, nearest, typical_height
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.keypoints import Joint, Keypoints
 from everybody_dance.performer.performer import Performer
@@ -52,8 +52,9 @@ def plate() -> np.ndarray:
 
 
 def puppet(keypoints: Keypoints, count: int = 6) -> Puppet:
-    kept = choose(keypoints, np.arange(len(keypoints)), count)
-    return Puppet.cut_out(keypoints, kept, lambda index: picture(keypoints, index), plate(), np.ones(SIZE[::-1], bool))
+    height, known = typical_height(keypoints), np.ones(SIZE[::-1], bool)
+    kept = choose(keypoints, np.arange(len(keypoints)), height, count)
+    return Puppet.cut_out(keypoints, kept, height, lambda index: picture(keypoints, index), plate(), known)
 
 
 def middle_of_the_forearm(xy: np.ndarray) -> tuple[int, int]:
@@ -81,6 +82,19 @@ class TestLaying:
         there = middle_of_the_forearm(xy)
         assert np.abs(laid[there].astype(int) - (90, 255, 170)).max() < 40  # the colour of a left forearm
         assert (laid[middle_of_the_forearm(bent(standing(128, 220, 150), 0.0))] == GREY).all()
+
+    def test_a_head_is_there_from_behind_too(self) -> None:
+        keypoints = people(2)
+        keypoints.confidence[1, Joint.NOSE] = 0  # looks away
+        limbs = puppet(keypoints, 2)
+        for xy, confidence in zip(keypoints.xy, keypoints.confidence, strict=True):
+            best = nearest(limbs.costs(xy, confidence))
+            assert (best.sum(axis=1) == 1).all()
+            laid = limbs.lay(plate(), xy, confidence, whole_frame(SIZE), best)
+            x, y = xy[[Joint.LEFT_EAR, Joint.RIGHT_EAR]].mean(axis=0)
+            assert (laid[int(y), int(x)] != GREY).any()
+        facing, away = (limbs.costs(*joints)[7] for joints in zip(keypoints.xy, keypoints.confidence, strict=True))
+        assert facing.argmin() != away.argmin()
 
     def test_a_box_shows_what_the_frame_shows_there(self) -> None:
         keypoints = people()
@@ -123,7 +137,7 @@ class TestLaying:
 class TestChoosing:
     def test_the_nearest_bend_is_laid(self) -> None:
         keypoints = people()
-        kept = choose(keypoints, np.arange(6), 6)
+        kept = choose(keypoints, np.arange(6), typical_height(keypoints), 6)
         limbs = puppet(keypoints)
         for index in range(6):
             best = nearest(limbs.costs(keypoints.xy[index], keypoints.confidence[index]))
@@ -134,12 +148,12 @@ class TestChoosing:
         xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
         confidence[1, Joint.LEFT_WRIST] = 0.1
         xy[2] = bent(standing(128, 220, 150), -1.2)  # across the trunk
-        kept = choose(Keypoints(xy, confidence, SIZE, keypoints.fps), np.arange(4), 2)
+        kept = choose(Keypoints(xy, confidence, SIZE, keypoints.fps), np.arange(4), typical_height(keypoints), 2)
         assert set(kept[FOREARM].tolist()) <= {0, 3}
 
     def test_fewer_than_asked_for(self) -> None:
         keypoints = people(3)
-        kept = choose(keypoints, np.array([0, 2]), 5)
+        kept = choose(keypoints, np.array([0, 2]), typical_height(keypoints), 5)
         assert kept.shape == (len(LIMBS), 5)
         assert set(kept.ravel().tolist()) == {-1, 0, 2}
         limbs = puppet(keypoints, 5)

@@ -30,6 +30,7 @@ class Limb:
     """What is cut out along the line from joint ``first`` to joint ``last``; lengths in body heights.
 
     Attributes:
+        longest: what is longer, near the camera, is cut off.
         radius: half of its width.
         before, beyond: how far it goes on past the first joint and past the last.
         neighbours: joints that, seen from the first and from the last, also say what it looks like.
@@ -40,6 +41,7 @@ class Limb:
 
     first: int
     last: int
+    longest: float
     radius: float
     before: float
     beyond: float
@@ -55,18 +57,20 @@ _MIDDLE_KNUCKLE = 9
 _LEFT, _RIGHT = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
 
 LIMBS: tuple[Limb, ...] = (
-    Limb(Joint.NECK, Joint.MID_HIP, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE)),
-    Limb(Joint.LEFT_HIP, Joint.LEFT_KNEE, 0.07, 0.05, 0.02, (Joint.RIGHT_HIP, Joint.LEFT_ANKLE)),
-    Limb(Joint.RIGHT_HIP, Joint.RIGHT_KNEE, 0.07, 0.05, 0.02, (Joint.LEFT_HIP, Joint.RIGHT_ANKLE)),
-    Limb(Joint.LEFT_KNEE, Joint.LEFT_ANKLE, 0.055, 0.02, 0.02, (Joint.LEFT_HIP, Joint.LEFT_BIG_TOE)),
-    Limb(Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, 0.055, 0.02, 0.02, (Joint.RIGHT_HIP, Joint.RIGHT_BIG_TOE)),
-    Limb(Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, 0.036, 0.03, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL), turns=0.4),
-    Limb(Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE, 0.036, 0.03, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL), turns=0.4),
-    Limb(Joint.NECK, _SKULL, 0.09, 0.0, 0.02, (Joint.MID_HIP, Joint.NOSE), turns=0.6, looks=3.0),
-    Limb(Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
-    Limb(Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
-    Limb(Joint.LEFT_ELBOW, Joint.LEFT_WRIST, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT)),
-    Limb(Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT)),
+    Limb(Joint.NECK, Joint.MID_HIP, 0.36, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE)),
+    Limb(Joint.LEFT_HIP, Joint.LEFT_KNEE, 0.3, 0.07, 0.05, 0.02, (Joint.RIGHT_HIP, Joint.LEFT_ANKLE)),
+    Limb(Joint.RIGHT_HIP, Joint.RIGHT_KNEE, 0.3, 0.07, 0.05, 0.02, (Joint.LEFT_HIP, Joint.RIGHT_ANKLE)),
+    Limb(Joint.LEFT_KNEE, Joint.LEFT_ANKLE, 0.3, 0.055, 0.02, 0.02, (Joint.LEFT_HIP, Joint.LEFT_BIG_TOE)),
+    Limb(Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, 0.3, 0.055, 0.02, 0.02, (Joint.RIGHT_HIP, Joint.RIGHT_BIG_TOE)),
+    Limb(Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, 0.2, 0.036, 0.03, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL), turns=0.4),
+    Limb(
+        Joint.RIGHT_ANKLE, Joint.RIGHT_BIG_TOE, 0.2, 0.036, 0.03, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL), turns=0.4
+    ),
+    Limb(Joint.NECK, _SKULL, 0.18, 0.09, 0.0, 0.02, (Joint.MID_HIP, Joint.NOSE), turns=0.6, looks=3.0),
+    Limb(Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
+    Limb(Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
+    Limb(Joint.LEFT_ELBOW, Joint.LEFT_WRIST, 0.24, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT)),
+    Limb(Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, 0.24, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT)),
 )
 """In the order in which they are laid, what is mostly nearer last: trunk, legs, feet, head, arms with their hands."""
 
@@ -129,29 +133,35 @@ class Puppet:
 
     @classmethod
     def cut_out(
-        cls, keypoints: Keypoints, kept: NDArray[np.int64], frame: Callable[[int], Frame], plate: Frame, known: Any
+        cls,
+        keypoints: Keypoints,
+        kept: NDArray[np.int64],
+        height: float,
+        frame: Callable[[int], Frame],
+        plate: Frame,
+        known: NDArray[np.bool_],
     ) -> Self:
         """A puppet from footage.
 
         Args:
             keypoints: of the footage.
             kept: int (L, K), the frames of which each limb is kept, -1 for none, as ``choose`` returns them.
+            height: the body's, in pixels.
             frame: gives uint8 (H, W, 3) by index; each is asked for once.
             plate: uint8 (H, W, 3), the empty place.
             known: bool (H, W), where that is known; elsewhere everything near a limb is taken for the person.
         """
-        height = typical_height(keypoints)
-        xy, confidence = _with_skull(keypoints.xy, keypoints.confidence)
+        frames = np.unique(kept[kept >= 0])
+        xy, confidence = _with_skull(keypoints.xy[frames], keypoints.confidence[frames])
         sizes = [_patch_size(limb, height) for limb in LIMBS]
-        pictures = [np.zeros((kept.shape[1], rows, columns, 4), np.uint8) for rows, columns in sizes]
-        for index in np.unique(kept[kept >= 0]).tolist():
+        pictures = [np.zeros((kept.shape[1], *size, 4), np.uint8) for size in sizes]
+        for index, joints in zip(frames.tolist(), xy, strict=True):
             person = _matted(frame(index), plate, known, height)
             for limb, place in zip(*np.nonzero(kept == index), strict=True):
-                pictures[limb][place] = _upright(person, LIMBS[limb], xy[index], height, sizes[limb])
-        there = np.maximum(kept, 0)
-        every = np.arange(len(LIMBS))[:, None]
-        joints = xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
-        lengths = np.hypot(*np.moveaxis(joints[:, :, 1] - joints[:, :, 0], -1, 0))
+                pictures[limb][place] = _upright(person, LIMBS[limb], joints, height, sizes[limb])
+        there, every = np.searchsorted(frames, np.maximum(kept, frames[0])), np.arange(len(LIMBS))[:, None]
+        ends = xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
+        lengths = np.hypot(*np.moveaxis(ends[:, :, 1] - ends[:, :, 0], -1, 0))
         shapes = _shapes(xy, confidence, height)[there, every]
         drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(xy, confidence, height)[there, every])
         return cls(tuple(pictures), lengths, shapes, drawbacks, height)
@@ -293,9 +303,8 @@ class PuppetTrack:
         return self.puppet.lay(behind, xy, confidence, box, self._weights)
 
 
-def choose(keypoints: Keypoints, frames: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def choose(keypoints: Keypoints, frames: NDArray[np.int64], height: float, count: int) -> NDArray[np.int64]:
     """int (L, count): of which ``frames`` each limb is kept, so that together they stand for all; -1 where too few."""
-    height = typical_height(keypoints)
     xy, confidence = _with_skull(keypoints.xy[frames], keypoints.confidence[frames])
     shapes, drawbacks = _shapes(xy, confidence, height), _drawbacks(xy, confidence, height)
     kept = np.full((len(LIMBS), count), -1, np.int64)
@@ -309,9 +318,8 @@ def choose(keypoints: Keypoints, frames: NDArray[np.int64], count: int) -> NDArr
 
 
 def typical_height(keypoints: Keypoints) -> float:
-    """The body's height in this footage, in pixels."""
-    seen = keypoints[keypoints.person_seen]
-    return max(float(np.median(body_height(seen.xy, seen.confidence))), 1.0) if len(seen) else 1.0
+    """The body's height in footage of a person, in pixels."""
+    return max(float(np.median(body_height(keypoints.xy, keypoints.confidence))), 1.0)
 
 
 def _with_skull(xy: Floats, confidence: Floats) -> tuple[Floats, Floats]:
@@ -434,19 +442,8 @@ def _origin(limb: Limb, height: float) -> tuple[int, int]:
 def _patch_size(limb: Limb, height: float) -> tuple[int, int]:
     """Rows and columns of a limb's pictures."""
     radius = ceil(limb.radius * height)
-    rows = 2 * radius + ceil((limb.before + LONGEST[limb.first] + limb.beyond) * height)
+    rows = 2 * radius + ceil((limb.before + limb.longest + limb.beyond) * height)
     return rows, 2 * radius
-
-
-LONGEST = {
-    int(Joint.NECK): 0.36,
-    **dict.fromkeys((int(Joint.LEFT_HIP), int(Joint.RIGHT_HIP), int(Joint.LEFT_KNEE), int(Joint.RIGHT_KNEE)), 0.3),
-    **dict.fromkeys(
-        (int(Joint.LEFT_SHOULDER), int(Joint.RIGHT_SHOULDER), int(Joint.LEFT_ELBOW), int(Joint.RIGHT_ELBOW)), 0.24
-    ),
-    **dict.fromkeys((int(Joint.LEFT_ANKLE), int(Joint.RIGHT_ANKLE)), 0.2),
-}
-"""Of limbs, by their first joint, in body heights; what is longer, near the camera, is cut off."""
 
 
 def _mean(pictures: list[NDArray[Any]], weights: Floats) -> Frame:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.puppet import IN_MIRROR, Puppet, choose, nearest
+from everybody_dance.drawing.puppet import IN_MIRROR, Puppet, choose, nearest, typical_height
 from everybody_dance.drawing.window import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.subject.references import SAME_MOMENT
@@ -50,14 +50,15 @@ class TrainingPuppet:
 
         Args:
             keypoints: of the footage.
-            frames: to choose from.
+            frames: to choose from, all of which show the person.
             frame: gives uint8 (H, W, 3) by index; only what is kept is asked for.
             plate, known: as in ``Puppet.cut_out``.
             count: to keep.
         """
         some = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_CANDIDATES)).astype(int)]
-        kept = choose(keypoints, some, count)
-        puppet = Puppet.cut_out(keypoints, kept, frame, plate, known)
+        height = typical_height(keypoints[some])
+        kept = choose(keypoints, some, height, count)
+        puppet = Puppet.cut_out(keypoints, kept, height, frame, plate, known)
         return cls(puppet, puppet.mirrored(), kept, kept[IN_MIRROR], float(keypoints.fps))
 
     def lay(
