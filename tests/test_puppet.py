@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, choose, nearest, typical_height
+from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, nearest
 from everybody_dance.drawing.window import Box, whole_frame
 from everybody_dance.keypoints import Joint, Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.dataset import PairDataset, Variety
+from everybody_dance.subject.puppet import choose_pictures, cut_out, typical_height
 from everybody_dance.subject.references import SAME_MOMENT
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -53,8 +54,8 @@ def plate() -> np.ndarray:
 
 def puppet(keypoints: Keypoints, count: int = 6) -> Puppet:
     height, known = typical_height(keypoints), np.ones(SIZE[::-1], bool)
-    kept = choose(keypoints, np.arange(len(keypoints)), height, count)
-    return Puppet.cut_out(keypoints, kept, height, lambda index: picture(keypoints, index), plate(), known)
+    kept = choose_pictures(keypoints, np.arange(len(keypoints)), height, count)
+    return cut_out(keypoints, kept, height, lambda index: picture(keypoints, index), plate(), known)
 
 
 def middle_of_the_forearm(xy: np.ndarray) -> tuple[int, int]:
@@ -137,7 +138,7 @@ class TestLaying:
 class TestChoosing:
     def test_the_nearest_bend_is_laid(self) -> None:
         keypoints = people()
-        kept = choose(keypoints, np.arange(6), typical_height(keypoints), 6)
+        kept = choose_pictures(keypoints, np.arange(6), typical_height(keypoints), 6)
         limbs = puppet(keypoints)
         for index in range(6):
             best = nearest(limbs.costs(keypoints.xy[index], keypoints.confidence[index]))
@@ -148,12 +149,14 @@ class TestChoosing:
         xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
         confidence[1, Joint.LEFT_WRIST] = 0.1
         xy[2] = bent(standing(128, 220, 150), -1.2)  # across the trunk
-        kept = choose(Keypoints(xy, confidence, SIZE, keypoints.fps), np.arange(4), typical_height(keypoints), 2)
+        kept = choose_pictures(
+            Keypoints(xy, confidence, SIZE, keypoints.fps), np.arange(4), typical_height(keypoints), 2
+        )
         assert set(kept[FOREARM].tolist()) <= {0, 3}
 
     def test_fewer_than_asked_for(self) -> None:
         keypoints = people(3)
-        kept = choose(keypoints, np.array([0, 2]), typical_height(keypoints), 5)
+        kept = choose_pictures(keypoints, np.array([0, 2]), typical_height(keypoints), 5)
         assert kept.shape == (len(LIMBS), 5)
         assert set(kept.ravel().tolist()) == {-1, 0, 2}
         limbs = puppet(keypoints, 5)

@@ -7,7 +7,7 @@ its joints gape and its light is patchy; what becomes of it is the generator's t
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any, Self
@@ -16,10 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.references import CLEARLY_NEARER, FADE_SECONDS, cover
-from everybody_dance.drawing.region import body_height
+from everybody_dance.drawing.references import CLEARLY_NEARER, FADE_SECONDS
 from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, Joint
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -74,30 +73,24 @@ LIMBS: tuple[Limb, ...] = (
 )
 """In the order in which they are laid, what is mostly nearer last: trunk, legs, feet, head, arms with their hands."""
 
-_TRUNK = 0
-_ENDS = np.array([(limb.first, limb.last) for limb in LIMBS])  # (L, 2)
+TRUNK = 0
+
+ENDS = np.array([(limb.first, limb.last) for limb in LIMBS])
+"""int (L, 2): the joints of each limb, of 138 (``with_skull``)."""
+
 _NEIGHBOURS = np.array([limb.neighbours for limb in LIMBS])  # (L, 2)
 _TURNS = np.array([limb.turns for limb in LIMBS], np.float32)
 _LOOKS = np.array([limb.looks for limb in LIMBS], np.float32)
-IN_MIRROR = np.array([_ENDS.tolist().index(ends) for ends in np.append(MIRROR, _SKULL)[_ENDS].tolist()])
+IN_MIRROR = np.array([ENDS.tolist().index(ends) for ends in np.append(MIRROR, _SKULL)[ENDS].tolist()])
 """``IN_MIRROR[l]``: the limb in the place of limb l in a mirror image."""
 
 _LENGTH_WEIGHT, _FACING_WEIGHT, _BEHIND = 2.0, 2.0, 0.1
 
-# What becomes of a shape (the columns of ``_shapes``) in a mirror.
+# What becomes of a shape (the columns of ``shapes_of``) in a mirror.
 _SIGNS = np.array([1, -1, 1, 1, -1, 1, -1, 1, 1, 1, -1, 1], np.float32)
 
 SURE = 0.3
 """A limb whose joints are less sure than this is hidden behind the body: it is laid beneath the trunk."""
-
-DRAWBACK = 0.5
-"""What a picture costs that was taken of a hidden limb, or of one that others lie over: others are better."""
-
-LEAST, MOST = 16, 48
-"""A pixel this unlike the empty place, of 255, begins to be the person, and is the person."""
-
-EDGE = 0.006
-"""So much is cut off along the person's outline, in body heights: it has some of the background's colour."""
 
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length at most this many times."""
@@ -107,9 +100,6 @@ SHORTEST = 1e-3
 
 BACKWARDS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 """The matrix says where each pixel is fetched from."""
-
-COARSE = 100
-"""Pixels of body height at which it is worked out what lies over what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,41 +121,6 @@ class Puppet:
     drawbacks: Floats
     height: float
 
-    @classmethod
-    def cut_out(
-        cls,
-        keypoints: Keypoints,
-        kept: NDArray[np.int64],
-        height: float,
-        frame: Callable[[int], Frame],
-        plate: Frame,
-        known: NDArray[np.bool_],
-    ) -> Self:
-        """A puppet from footage.
-
-        Args:
-            keypoints: of the footage.
-            kept: int (L, K), the frames of which each limb is kept, -1 for none, as ``choose`` returns them.
-            height: the body's, in pixels.
-            frame: gives uint8 (H, W, 3) by index; each is asked for once.
-            plate: uint8 (H, W, 3), the empty place.
-            known: bool (H, W), where that is known; elsewhere everything near a limb is taken for the person.
-        """
-        frames = np.unique(kept[kept >= 0])
-        xy, confidence = _with_skull(keypoints.xy[frames], keypoints.confidence[frames])
-        sizes = [_patch_size(limb, height) for limb in LIMBS]
-        pictures = [np.zeros((kept.shape[1], *size, 4), np.uint8) for size in sizes]
-        for index, joints in zip(frames.tolist(), xy, strict=True):
-            person = _matted(frame(index), plate, known, height)
-            for limb, place in zip(*np.nonzero(kept == index), strict=True):
-                pictures[limb][place] = _upright(person, LIMBS[limb], joints, height, sizes[limb])
-        there, every = np.searchsorted(frames, np.maximum(kept, frames[0])), np.arange(len(LIMBS))[:, None]
-        ends = xy[there[..., None], _ENDS[:, None]]  # (L, K, 2, 2)
-        lengths = np.hypot(*np.moveaxis(ends[:, :, 1] - ends[:, :, 0], -1, 0))
-        shapes = _shapes(xy, confidence, height)[there, every]
-        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(xy, confidence, height)[there, every])
-        return cls(tuple(pictures), lengths, shapes, drawbacks, height)
-
     def mirrored(self) -> "Puppet":
         """The same in a mirror: a left arm is a right one."""
         pictures = tuple(np.ascontiguousarray(self.pictures[limb][:, :, ::-1]) for limb in IN_MIRROR)
@@ -179,10 +134,10 @@ class Puppet:
             xy: (137, 2) in pixels.
             confidence: (137,) in [0, 1].
         """
-        xy, confidence = _with_skull(xy, confidence)
-        wanted = _shapes(xy[None], confidence[None], self.height)[0]
+        xy, confidence = with_skull(xy, confidence)
+        wanted = shapes_of(xy[None], confidence[None], self.height)[0]
         cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
-        return np.where((confidence[_ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
+        return np.where((confidence[ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
 
     def lay(self, behind: Frame, xy: Floats, confidence: Floats, box: Box, weights: Floats) -> Frame:
         """The puppet in a pose: a new picture.
@@ -195,9 +150,9 @@ class Puppet:
             weights: (L, K), how much of each picture is shown; nothing of limbs that have none.
         """
         image = behind.copy()
-        xy, confidence = _with_skull(xy, confidence)
-        hidden = confidence[_ENDS].min(axis=1) < SURE
-        hidden[_TRUNK] = False
+        xy, confidence = with_skull(xy, confidence)
+        hidden = confidence[ENDS].min(axis=1) < SURE
+        hidden[TRUNK] = False
         for limb in np.argsort(~hidden, kind="stable").tolist():
             if weights[limb].any():
                 self._lay_limb(image, limb, weights[limb], xy, box)
@@ -214,7 +169,7 @@ class Puppet:
             min(max(max(length, least) / max(own, least), 1 / MOST_STRETCHED), MOST_STRETCHED)
             for own in self.lengths[limb, pictures].tolist()
         ]
-        radius, above = _origin(about, self.height)
+        radius, above = origin_of(about, self.height)
         below = self.pictures[limb].shape[1] - above
         # The corners of the pictures, as they come to lie.
         ends = -above * max(stretched), below * max(stretched)
@@ -261,7 +216,7 @@ class Puppet:
         (height,) = arrays["height"].tolist()
         each = lengths.shape
         fits = each[0] == len(LIMBS) and shapes.shape == (*each, len(_SIGNS)) and drawbacks.shape == each
-        sizes = ((each[1], *_patch_size(limb, height), 4) for limb in LIMBS)
+        sizes = ((each[1], *picture_size(limb, height), 4) for limb in LIMBS)
         if not fits or any(picture.shape != size for picture, size in zip(pictures, sizes, strict=True)):
             raise ValueError("this is no puppet")
         return cls(pictures, lengths, shapes, drawbacks, height)
@@ -303,26 +258,7 @@ class PuppetTrack:
         return self.puppet.lay(behind, xy, confidence, box, self._weights)
 
 
-def choose(keypoints: Keypoints, frames: NDArray[np.int64], height: float, count: int) -> NDArray[np.int64]:
-    """int (L, count): of which ``frames`` each limb is kept, so that together they stand for all; -1 where too few."""
-    xy, confidence = _with_skull(keypoints.xy[frames], keypoints.confidence[frames])
-    shapes, drawbacks = _shapes(xy, confidence, height), _drawbacks(xy, confidence, height)
-    kept = np.full((len(LIMBS), count), -1, np.int64)
-    for limb, ends in enumerate(_ENDS):
-        seen = np.flatnonzero((confidence[:, ends] > 0).all(axis=1))
-        shape = shapes[seen, limb]
-        squared = np.square(shape[:, None] - shape[None]).sum(axis=2) + drawbacks[seen, limb, None]
-        chosen = cover(np.sqrt(squared), count)
-        kept[limb, : len(chosen)] = frames[seen[chosen]]
-    return kept
-
-
-def typical_height(keypoints: Keypoints) -> float:
-    """The body's height in footage of a person, in pixels."""
-    return max(float(np.median(body_height(keypoints.xy, keypoints.confidence))), 1.0)
-
-
-def _with_skull(xy: Floats, confidence: Floats) -> tuple[Floats, Floats]:
+def with_skull(xy: Floats, confidence: Floats) -> tuple[Floats, Floats]:
     """(..., 138, 2) and (..., 138): with a joint more in the middle of those ears that were found."""
     ears = [Joint.RIGHT_EAR, Joint.LEFT_EAR]
     found = (confidence[..., ears] > 0)[..., None]
@@ -332,7 +268,7 @@ def _with_skull(xy: Floats, confidence: Floats) -> tuple[Floats, Floats]:
     return extended, np.concatenate([confidence, sure], axis=-1, dtype=np.float32)
 
 
-def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
+def shapes_of(xy: Floats, confidence: Floats, height: float) -> Floats:
     """(N, L, 12): what decides how a limb looks, in body heights, so weighted that squares can be added.
 
     Its length, which is how much it is foreshortened; its direction; its two neighbours, seen along it; how far the
@@ -341,7 +277,7 @@ def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
     """
     found = confidence > 0
     place = np.where(found[..., None], xy, 0) / np.float32(height)
-    first, last = place[:, _ENDS[:, 0]], place[:, _ENDS[:, 1]]  # (N, L, 2)
+    first, last = place[:, ENDS[:, 0]], place[:, ENDS[:, 1]]  # (N, L, 2)
     bone = last - first
     length = np.hypot(bone[..., 0], bone[..., 1])
     along = bone / np.maximum(length, 1e-3)[..., None]
@@ -371,75 +307,13 @@ def _shapes(xy: Floats, confidence: Floats, height: float) -> Floats:
     return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
 
 
-def _drawbacks(xy: Floats, confidence: Floats, height: float) -> Floats:
-    """(N, L): what speaks against a limb's picture: that it is hidden, and the share of it that others lie over."""
-    hidden = confidence[:, _ENDS].min(axis=2) < SURE
-    covered = np.stack([_covered(*joints, height) for joints in zip(xy, confidence, strict=True)])
-    return np.asarray(DRAWBACK * (hidden + covered), np.float32)
-
-
-def _covered(xy: Floats, confidence: Floats, height: float) -> Floats:
-    """(L,): the share of each limb over which others lie that it does not hang on, or that it lies over itself."""
-    scale = COARSE / height
-    found = np.flatnonzero((confidence[_ENDS] > 0).all(axis=1))
-    covered = np.zeros(len(LIMBS), np.float32)
-    if not len(found):
-        return covered
-    first, last = xy[_ENDS[found, 0]] * scale, xy[_ENDS[found, 1]] * scale
-    corner = np.minimum(first, last).min(axis=0) - COARSE / 2
-    size = np.ceil(np.maximum(first, last).max(axis=0) + COARSE / 2 - corner).astype(int).clip(1, 20 * COARSE)
-    masks = np.zeros((len(found), size[1], size[0]), np.uint8)
-    for mask, limb, a, b in zip(masks, found, first - corner, last - corner, strict=True):
-        about = LIMBS[limb]
-        tip = b + _direction(b - a)[0] * about.beyond * COARSE
-        cv2.line(mask, _whole(a), _whole(tip), (1,), max(round(1.2 * about.radius * COARSE), 1))
-    for place, limb in enumerate(found):
-        hangs = np.isin(_ENDS[found], _ENDS[limb]).any(axis=1)
-        arms = np.isin(
-            _ENDS[found, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW)
-        )
-        # Legs hang on the trunk; what is cut out of an arm before the trunk would be trunk.
-        others = arms if limb == _TRUNK else ~hangs & ((found != _TRUNK) | arms[place])
-        others[place] = False
-        over = masks[others].any(axis=0) & (masks[place] > 0)
-        covered[limb] = over.sum() / max(int(masks[place].sum()), 1)
-    return covered
-
-
-def _matted(frame: Frame, plate: Frame, known: NDArray[np.bool_], height: float) -> Frame:
-    """(H, W, 4): a frame's colours times alpha, and alpha: what differs from the empty place is the person."""
-    unlike = cv2.absdiff(frame, plate).max(axis=2).astype(np.float32)
-    alpha = np.clip((unlike - LEAST) / (MOST - LEAST), 0, 1)
-    alpha[~known] = 1
-    few = np.ones(2 * [2 * max(round(EDGE * height), 1) + 1], np.uint8)
-    # Closed, or what has the background's colour would be a hole.
-    alpha = cv2.erode(cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, few), few)
-    coloured = np.concatenate([frame * alpha[..., None], 255 * alpha[..., None]], axis=2)
-    return np.asarray(np.round(coloured), np.uint8)
-
-
-def _upright(person: Frame, limb: Limb, xy: Floats, height: float, size: tuple[int, int]) -> Frame:
-    """(rows, columns, 4): a limb cut out along its outline and turned so that its last joint lies below its first."""
-    first, last = xy[[limb.first, limb.last]].astype(np.float64)
-    along, length = _direction(last - first)
-    middle, above = _origin(limb, height)
-    turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: where across and along point in the frame
-    corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
-    patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
-    y, x = np.indices(size) + 0.5 - np.array((above, middle))[:, None, None]
-    past = np.maximum(np.maximum(-limb.before * height - y, y - length - limb.beyond * height), 0)
-    radius = limb.radius * height
-    inside = np.clip((radius - np.hypot(past, x)) / (0.15 * radius + 1), 0, 1)
-    return np.asarray(np.round(patch * inside[..., None]), np.uint8)
-
-
-def _origin(limb: Limb, height: float) -> tuple[int, int]:
+def origin_of(limb: Limb, height: float) -> tuple[int, int]:
     """(x, y) of the first joint in a picture."""
     radius = ceil(limb.radius * height)
     return radius, radius + ceil(limb.before * height)
 
 
-def _patch_size(limb: Limb, height: float) -> tuple[int, int]:
+def picture_size(limb: Limb, height: float) -> tuple[int, int]:
     """Rows and columns of a limb's pictures."""
     radius = ceil(limb.radius * height)
     rows = 2 * radius + ceil((limb.before + limb.longest + limb.beyond) * height)
@@ -450,11 +324,7 @@ def _mean(pictures: list[NDArray[Any]], weights: Floats) -> Frame:
     return np.asarray(np.round(np.average(pictures, axis=0, weights=weights)), np.uint8)
 
 
-def _direction(vector: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
+def direction(vector: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:
     """A vector's direction, downwards where it has none, and its length."""
     length = float(np.hypot(*vector))
     return (vector.astype(np.float64) / length if length > SHORTEST else np.array((0.0, 1.0))), length
-
-
-def _whole(point: Floats) -> tuple[int, int]:
-    return round(float(point[0])), round(float(point[1]))
