@@ -6,10 +6,9 @@ it: of every limb the true picture that was taken in the circumstances most like
 its joints gape and its light is patchy; what becomes of it is the generator's to learn.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, hypot
 from typing import Any, Self
 
 import cv2
@@ -161,7 +160,7 @@ class Puppet:
     def _lay_limb(self, image: Frame, limb: int, weights: Floats, xy: Floats, box: Box) -> None:
         about, pictures = LIMBS[limb], np.flatnonzero(weights).tolist()
         (x, y), (last_x, last_y) = xy[[about.first, about.last]].tolist()
-        length = math.hypot(last_x - x, last_y - y)
+        length = hypot(last_x - x, last_y - y)
         along_x, along_y = ((last_x - x) / length, (last_y - y) / length) if length > SHORTEST else (0.0, 1.0)
         # So short a limb points at the camera: how it is stretched says nothing.
         least = 0.02 * self.height
