@@ -295,6 +295,21 @@ class TestPerformerFile:
             Performer.load(subject.folder / "model")
         assert caught.value.code == "bad-model"
 
+    def test_of_versions_before_the_last_is_read_while_poses_are_drawn_alike(self, subject: Subject) -> None:
+        expected = train(subject, dataclasses.replace(DEBUG, puppet=0), steps=1)
+        path = subject.folder / "model" / "model.json"
+        fields = json.loads(path.read_text())
+        del fields["puppet"]
+        path.write_text(json.dumps(fields | {"version": 3}))
+        loaded = Performer.load(subject.folder, "cpu")
+        box, pose = expected.windows(subject.keypoints)[0], (subject.keypoints.xy[0], subject.keypoints.confidence[0])
+        painted = [one.step(*pose, box, None, one.tracks(25)) for one in (expected, loaded)]
+        assert np.array_equal(*painted)
+        path.write_text(json.dumps(fields | {"version": 2}))
+        with pytest.raises(DanceError) as caught:
+            Performer.load(subject.folder)
+        assert caught.value.code == "older-version"
+
     def test_none_and_newer(self, subject: Subject) -> None:
         with pytest.raises(DanceError) as caught:
             Performer.load(subject.folder)
