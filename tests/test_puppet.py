@@ -242,6 +242,20 @@ class TestTraining:
         assert laid[person].mean() > 20
         assert laid[~person].mean() < 5
 
+    def test_datasets_share_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        subject = make_subject(tmp_path / "s", 80)
+        options = {"person_window": True, "crop": 96, "batch": 2, "patch": 0, "seed": 0, "puppet": 8}
+        first, second, alone = (PairDataset(subject, (128, 128), **options) for _ in range(3))  # type: ignore[arg-type]
+        second.share(first)
+        assert second.puppet is first.puppet
+        decoded = len(first._decoded)
+        assert decoded
+        monkeypatch.setattr(type(subject), "frame", lambda *_: pytest.fail("decoded once more"))
+        for index in list(first._decoded):
+            assert second.frame(index) is first.frame(index)
+        monkeypatch.undo()
+        assert np.array_equal(second.sample(3, 1).shown, alone.sample(3, 1).shown)
+
     def test_it_is_kept_with_the_performer(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
         performer = train(subject, PRESETS["debug"], steps=2, refined=())

@@ -242,6 +242,12 @@ class PairDataset:
         """The one that the generator is shown, of training frames."""
         return self._puppet.kept if self._limbs else None
 
+    def share(self, other: "PairDataset") -> None:
+        """Use the frames that ``other``, of the same footage at the same size, has decoded, and its puppet."""
+        self._decoded = other._decoded
+        if self._limbs and other._limbs == self._limbs:
+            self.__dict__["_puppet"] = other._puppet
+
     def frame(self, index: int) -> Images:
         """The true frame at the size the networks work on; recently used ones are kept."""
         image = self._decoded.get(index)

@@ -48,6 +48,14 @@ COARSE = 100
 """Pixels of body height at which it is worked out what lies over what."""
 
 
+_ARM = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW))
+_HANGS = (ENDS[:, None, :, None] == ENDS[None, :, None, :]).any(axis=(2, 3))
+# [l, m]: limb m would spoil a picture of l by lying over it or beneath it.
+_MAY_COVER = np.where(
+    (np.arange(len(LIMBS)) == TRUNK)[:, None], _ARM, ~_HANGS & ((np.arange(len(LIMBS)) != TRUNK) | _ARM[:, None])
+)
+
+
 @dataclass(frozen=True)
 class TrainingPuppet:
     """A puppet, and when its pictures are from.
@@ -188,26 +196,25 @@ def _covered(xy: Floats, confidence: Floats, height: float) -> Floats:
         tip = b + direction(b - a)[0] * about.beyond * COARSE
         cv2.line(mask, _whole(a), _whole(tip), (1,), max(round(1.2 * about.radius * COARSE), 1))
     for place, limb in enumerate(found):
-        hangs = np.isin(ENDS[found], ENDS[limb]).any(axis=1)
-        arms = np.isin(ENDS[found, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW))
         # Legs hang on the trunk; what is cut out of an arm before the trunk would be trunk.
-        others = arms if limb == TRUNK else ~hangs & ((found != TRUNK) | arms[place])
-        others[place] = False
-        over = masks[others].any(axis=0) & (masks[place] > 0)
-        covered[limb] = over.sum() / max(int(masks[place].sum()), 1)
+        over = _MAY_COVER[limb, found]
+        over[place] = False
+        inside = masks[place] > 0
+        covered[limb] = (masks[over].any(axis=0) & inside).sum() / max(int(inside.sum()), 1)
     return covered
 
 
 def _matted(frame: Frame, plate: Frame, known: NDArray[np.bool_], height: float) -> Frame:
     """(H, W, 4): a frame's colours times alpha, and alpha: what differs from the empty place is the person."""
-    unlike = cv2.absdiff(frame, plate).max(axis=2).astype(np.float32)
-    alpha = np.clip((unlike - LEAST) / (MOST - LEAST), 0, 1)
-    alpha[~known] = 1
+    red, green, blue = cv2.split(cv2.absdiff(frame, plate))
+    steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
+    alpha = cv2.LUT(cv2.max(cv2.max(red, green), blue), steps)
+    alpha[~known] = 255
     few = np.ones(2 * [2 * max(round(EDGE * height), 1) + 1], np.uint8)
     # Closed, or what has the background's colour would be a hole.
     alpha = cv2.erode(cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, few), few)
-    coloured = np.concatenate([frame * alpha[..., None], 255 * alpha[..., None]], axis=2)
-    return np.asarray(np.round(coloured), np.uint8)
+    coloured = cv2.multiply(frame, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+    return np.asarray(cv2.merge([*cv2.split(coloured), alpha]), np.uint8)
 
 
 def _upright(person: Frame, limb: Limb, xy: Floats, height: float, size: tuple[int, int]) -> Frame:

@@ -160,6 +160,7 @@ class _Course:
 
     Attributes:
         start: the generator that the next stage begins with.
+        data: what the stage before was shown.
         performer: what can be shipped.
     """
 
@@ -174,12 +175,16 @@ class _Course:
     group: Group
     on_progress: Report
     start: Painter | None = None
+    data: PairDataset | None = None
     performer: Performer | None = None
 
     def run(self, stage: Stage) -> bool:
         """Begin or go on, to the stage's end. Returns whether there was anything left to train."""
         subject, folder = self.subject, self.folder
         dataset = _dataset(subject, stage.preset, self.seed, self.group)
+        if self.data is not None and self.data.size == dataset.size:
+            dataset.share(self.data)
+        self.data = dataset
         if stage.part is not None and not dataset.shows(stage.part):
             logger.warning("The footage never shows the %s, so nothing is refined there.", stage.part)
             return False
@@ -197,6 +202,7 @@ class _Course:
         trainer, position = _begin(partial(self._fresh, stage, dataset), wanted, folder, self.group)
         left = position.step < position.total_steps
         previewed = _dataset(subject, stage.preset, self.seed, Group(), held_out=True)
+        previewed.share(dataset)
         position = _run(trainer, previewed, position, folder, self.group, self.on_progress)
 
         if isinstance(trainer, RefinerTrainer):
