@@ -22,14 +22,14 @@ from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
-from everybody_dance.evaluation.normalization import normalization_error
-from everybody_dance.evaluation.paired import filmed_from
+from everybody_dance.evaluation.known_truth import filmed_from
+from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.mediapipe import MediaPipeDetector
+from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 from everybody_dance.subject.subject import Subject
-from everybody_dance.transfer.synthesizer import Synthesizer
-from everybody_dance.transfer.transfer import transfer_video
+from everybody_dance.synthesis.clip import Synthesizer
+from everybody_dance.synthesis.transfer import transfer_video
 from everybody_dance.video import VideoReader, VideoWriter
 
 app = typer.Typer(add_completion=False, help=__doc__)

@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 FPS = Fraction(30)
 

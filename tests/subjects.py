@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import person_region
+from everybody_dance.drawing.person_mask import person_region
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose.report import report
+from everybody_dance.pose.detection_report import report
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from everybody_dance.evaluation import limits, paired
+from everybody_dance.evaluation.known_truth import PAIRS, Pair, Studio
 from everybody_dance.evaluation.limits import LEVELS, TREATMENTS
-from everybody_dance.evaluation.paired import PAIRS, Pair, Studio
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
 from everybody_dance.video import VideoReader

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose import detector, mediapipe
-from everybody_dance.pose.detector import Detection
+from everybody_dance.pose import detection, mediapipe_holistic
+from everybody_dance.pose.detection import Detection
 from everybody_dance.video import VideoReader, made_by_ai
 from subjects import swaying
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, Outcome, dance, write_person
@@ -18,8 +18,8 @@ from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, Outcome, dance, wr
 
 def remember(video: Path, keypoints: Keypoints) -> None:
     """Let the pose detector know the answer: it does not take the stick person for a person."""
-    found = Detection(keypoints, (), mediapipe.NAME, mediapipe.SUPPLIED)
-    detector._remember(found, detector._cache_path(video, keypoints.fps))
+    found = Detection(keypoints, (), mediapipe_holistic.NAME, mediapipe_holistic.SUPPLIED)
+    detection._remember(found, detection._cache_path(video, keypoints.fps))
 
 
 @pytest.fixture

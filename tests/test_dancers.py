@@ -9,7 +9,7 @@ from everybody_dance.dancers.body import Build, pose_body
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES, PARAMETERS
 from everybody_dance.dancers.raster import Camera, Canvas, Solid
 from everybody_dance.dancers.render import DANCERS, empty_room, render, true_keypoints
-from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND, Joint
 
 SIZE = (160, 120)
 
@@ -117,7 +117,7 @@ def test_true_keypoints_are_those_of_the_pictures() -> None:
 
 @pytest.mark.slow
 def test_the_detector_agrees(tmp_path: object) -> None:
-    from everybody_dance.pose.mediapipe import MediaPipeDetector
+    from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 
     detector = MediaPipeDetector()
     errors, faces = [], []

@@ -13,10 +13,10 @@ import torch
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import Engine, using
 from everybody_dance.performer.painter import Painter
-from everybody_dance.subject.dataset import PairDataset
+from everybody_dance.training.generator_steps import Trainer
 from everybody_dance.training.presets import PRESETS, frame_by_frame
-from everybody_dance.training.refine import RefinerTrainer
-from everybody_dance.training.steps import Trainer
+from everybody_dance.training.refiner_steps import RefinerTrainer
+from everybody_dance.training.samples import PairDataset
 from subjects import SIZE, make_subject
 
 DEVICE = torch.device("meta")

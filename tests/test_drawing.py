@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from everybody_dance.body_height import body_height
 from everybody_dance.drawing.overlay import overlay_pose
+from everybody_dance.drawing.person_mask import person_region
 from everybody_dance.drawing.pose_image import DIMMEST, draw_pose
-from everybody_dance.drawing.region import body_height, person_region
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.images import Box
+from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 from figures import TEMPLATE, standing
 
 FRAME = Box(0, 0, 512, 256)

@@ -10,22 +10,24 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.drawing.window import Box, whole_frame
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
 from everybody_dance.evaluation.compare import compare_all, compare_frames, spread, summary
+from everybody_dance.evaluation.held_out import evaluate_held_out, held_out_frames
 from everybody_dance.evaluation.metrics import BEST_PSNR, psnr, ssim
-from everybody_dance.evaluation.normalization import placement_error
-from everybody_dance.evaluation.self_reenactment import evaluate_held_out, held_out_frames
+from everybody_dance.evaluation.placement import placement_error
 from everybody_dance.evaluation.steadiness import (
     LEAST_SIMILARITY,
     held_pose_similarity,
     memory_of_first_frame,
     repeated_passes,
 )
-from everybody_dance.keypoints import FACE, Joint, Keypoints
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.likeness import MISSING, pose_distances
+from everybody_dance.skeleton import FACE, Joint
 from everybody_dance.subject.manifest import Clip
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS

@@ -9,21 +9,22 @@ import pytest
 import safetensors.torch
 import torch
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.drawing.window import Box, whole_frame
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, report, rows
 from everybody_dance.evaluation.compare import compare_all
 from everybody_dance.evaluation.features import vgg_distance
 from everybody_dance.evaluation.flicker import TrueMotion
-from everybody_dance.evaluation.full import figures, full_scores
 from everybody_dance.evaluation.gallery import Gallery
+from everybody_dance.evaluation.held_out import RESULT, HeldOutDance, evaluate_held_out
+from everybody_dance.evaluation.held_out_report import figures, full_scores
 from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
-from everybody_dance.evaluation.self_reenactment import RESULT, HeldOutDance, evaluate_held_out
-from everybody_dance.keypoints import FACE, LEFT_HAND, Joint
+from everybody_dance.images import Box
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.likeness import UNLIKE, unlike_frames
+from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
 from subjects import SIZE, make_subject, picture, swaying, wall

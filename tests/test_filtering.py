@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.filtering import SMOOTHINGS, clean, fill_gaps, remove_outliers, smooth
+from everybody_dance.skeleton import Joint
 from figures import clip, standing
 
 

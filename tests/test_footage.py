@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from everybody_dance.dancers.render import clip_keypoints
-from everybody_dance.keypoints import Joint, Keypoints
-from everybody_dance.subject.footage import FootageReport, advice, aspects, look_over
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import Joint
+from everybody_dance.subject.prepare.footage import FootageReport, advice, aspects, look_over
 from subjects import SIZE, picture, swaying, wall
 
 KNOWN = np.ones(SIZE[::-1], bool)

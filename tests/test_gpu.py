@@ -9,10 +9,10 @@ import torch
 from everybody_dance.networks.pix2pixhd import GlobalGenerator
 from everybody_dance.performer.engine import to_images, to_tensor
 from everybody_dance.performer.performer import Performer
+from everybody_dance.synthesis.clip import Synthesizer
 from everybody_dance.training import checkpoint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
-from everybody_dance.transfer.synthesizer import Synthesizer
 from subjects import make_subject
 
 pytestmark = [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everybody_dance.keypoints import (
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import (
     BODY,
     BODY_LIMBS,
     FACE,
@@ -21,7 +22,6 @@ from everybody_dance.keypoints import (
     PUPILS,
     RIGHT_HAND,
     Joint,
-    Keypoints,
 )
 
 SIZE, FPS = (320, 240), Fraction(30000, 1001)

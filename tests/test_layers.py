@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "everybody_dance"
 
 # What a machine that only trains and paints needs; it may have neither PyAV nor MediaPipe.
 WITHOUT_VIDEO = [
+    "appearance",
     "drawing",
     "evaluation",
     "losses",
@@ -19,10 +20,10 @@ WITHOUT_VIDEO = [
     "retarget",
     "subject",
     "training",
-    "transfer.synthesizer",
+    "synthesis.clip",
 ]
 # These read videos and find poses: that is what they are for.
-EXCEPT = {"everybody_dance.subject.prepare"}
+EXCEPT = {"everybody_dance.subject.prepare.prepare"}
 
 
 def _modules(name: str) -> list[str]:

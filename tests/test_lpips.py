@@ -8,10 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from everybody_dance.drawing.window import Box
 from everybody_dance.errors import DanceError
 from everybody_dance.evaluation import features
 from everybody_dance.files import content_hash
+from everybody_dance.images import Box
 from everybody_dance.networks import lpips
 from everybody_dance.networks.lpips import HEADS, LPIPS, download_lpips, find_lpips_weights, load_lpips
 from subjects import picture, swaying

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
-from everybody_dance.pose import openpose
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose import openpose_files
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.mediapipe import FACE_LANDMARKS, SUPPLIED, joints
+from everybody_dance.pose.detection_report import report
+from everybody_dance.pose.mediapipe_holistic import FACE_LANDMARKS, SUPPLIED, joints
 from everybody_dance.pose.people import follow, jumps
-from everybody_dance.pose.report import report
+from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 SIZE = (200, 100)
 FPS = Fraction(25)
@@ -144,7 +145,7 @@ class TestOpenPose:
     )
     def test_orders(self, tmp_path: Path, count: int, option: str, joint: Joint, number: int) -> None:
         write_json(tmp_path, 0, count)
-        people = openpose.read_folder(f"{tmp_path}{option}")
+        people = openpose_files.read_folder(f"{tmp_path}{option}")
         keypoints = people.follow([0], SIZE, FPS)
         assert keypoints.xy[0, joint].tolist() == [number + 1.5, number + 2.5]
         assert people.supplied[joint]
@@ -154,7 +155,7 @@ class TestOpenPose:
     def test_one_file_for_each_decoded_frame(self, tmp_path: Path) -> None:
         for index in range(3):
             write_json(tmp_path, index, 25)
-        people = openpose.read_folder(str(tmp_path))
+        people = openpose_files.read_folder(str(tmp_path))
         assert len(people.follow([0, 0, 1, 2, 2], SIZE, FPS)) == 5
         with pytest.raises(DanceError, match="3") as caught:
             people.follow([0, 1, 2, 3], SIZE, FPS)
@@ -162,20 +163,20 @@ class TestOpenPose:
 
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
         with pytest.raises(DanceError):
-            openpose.read_folder(str(tmp_path / "nowhere"))
+            openpose_files.read_folder(str(tmp_path / "nowhere"))
         with pytest.raises(DanceError):
-            openpose.read_folder(str(tmp_path))
+            openpose_files.read_folder(str(tmp_path))
         with pytest.raises(UsageError):
-            openpose.read_folder(f"{tmp_path}?body=7")
+            openpose_files.read_folder(f"{tmp_path}?body=7")
         write_json(tmp_path, 0, 7)
         with pytest.raises(DanceError, match="7 joints"):
-            openpose.read_folder(str(tmp_path))
+            openpose_files.read_folder(str(tmp_path))
         (tmp_path / "clip_000000000000_keypoints.json").write_text("{")
         with pytest.raises(DanceError, match="not an OpenPose file"):
-            openpose.read_folder(str(tmp_path))
+            openpose_files.read_folder(str(tmp_path))
 
     def test_the_authors_own_files(self, footage: Path) -> None:
-        people = openpose.read_folder(str(footage / "openpose"))
+        people = openpose_files.read_folder(str(footage / "openpose"))
         keypoints = people.follow([0, 1, 2], (1920, 1080), FPS)
         # Standing: the nose above the neck above the hips above the ankles.
         heights = keypoints.xy[0, [Joint.NOSE, Joint.NECK, Joint.MID_HIP, Joint.RIGHT_ANKLE], 1]

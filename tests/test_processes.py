@@ -21,11 +21,11 @@ from pathlib import Path
 import safetensors.torch, torch
 from everybody_dance.performer.engine import Engine, using
 from everybody_dance.performer.painter import Painter
-from everybody_dance.subject.dataset import PairDataset
+from everybody_dance.training.samples import PairDataset
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.presets import PRESETS
 from everybody_dance.training.processes import together
-from everybody_dance.training.steps import Trainer
+from everybody_dance.training.generator_steps import Trainer
 
 torch.set_num_threads(1)
 # What would make much of rounding is left out: the signs in the gradient of L1, and Adam's first step.

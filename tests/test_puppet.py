@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from everybody_dance.appearance.crop_cutting import SAME_MOMENT
+from everybody_dance.appearance.limb_bank import IN_MIRROR, LIMBS, Puppet, PuppetTrack, nearest
+from everybody_dance.appearance.limb_cutting import choose_pictures, cut_out, typical_height
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.puppet import IN_MIRROR, LIMBS, Puppet, PuppetTrack, nearest
-from everybody_dance.drawing.window import Box, whole_frame
-from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.drawing.window import whole_frame
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.subject.dataset import PairDataset, Variety
-from everybody_dance.subject.puppet import choose_pictures, cut_out, typical_height
-from everybody_dance.subject.references import SAME_MOMENT
+from everybody_dance.skeleton import Joint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
+from everybody_dance.training.samples import PairDataset, Variety
 from figures import clip, standing
 from subjects import make_subject
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from everybody_dance.drawing.parts import PART_JOINTS, Crop
-from everybody_dance.drawing.references import References, ReferenceTrack, most_telling
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import LEFT_HAND, MIRROR, RIGHT_HAND
-from everybody_dance.subject.dataset import PairDataset, Variety
+from everybody_dance.appearance.crop_bank import References, ReferenceTrack, most_telling
+from everybody_dance.drawing.crops import PART_JOINTS, Crop
+from everybody_dance.images import Box
+from everybody_dance.skeleton import LEFT_HAND, MIRROR, RIGHT_HAND
+from everybody_dance.training.samples import PairDataset, Variety
 from subjects import SIZE, make_subject
 
 SIDE = 64

@@ -10,18 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everybody_dance.drawing.parts import crop_side, part_crops
+from everybody_dance.drawing.crops import crop_side, part_crops
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import LEFT_HAND, RIGHT_HAND, Joint, Keypoints
-from everybody_dance.networks.face import MASK_START, Refiner, fade
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.networks.face_gan import MASK_START, Refiner, fade
 from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer
 from everybody_dance.performer.performer import Performer, RefinerManifest
-from everybody_dance.subject.dataset import PairDataset, Variety
+from everybody_dance.skeleton import LEFT_HAND, RIGHT_HAND, Joint
 from everybody_dance.subject.subject import Subject
+from everybody_dance.synthesis.clip import Synthesizer
 from everybody_dance.training import checkpoint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS, frame_by_frame, stages
-from everybody_dance.transfer.synthesizer import Synthesizer
+from everybody_dance.training.samples import PairDataset, Variety
 from figures import FPS, clip, standing
 from subjects import SIZE, make_subject
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import DepthRange, PoseStatistics, ground_line, pose_statistics, root
+from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, Joint
 from figures import FPS, clip, standing
 
 SIZE = (640, 480)

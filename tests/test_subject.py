@@ -15,12 +15,12 @@ from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.render import DANCERS, empty_room, render, true_keypoints
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose.detector import Detection
+from everybody_dance.pose.detection import Detection
 from everybody_dance.retarget.statistics import pose_statistics
-from everybody_dance.subject import prepare as preparing
-from everybody_dance.subject.camera import measure_stillness
-from everybody_dance.subject.plate import believed_empty, clean_plate
-from everybody_dance.subject.prepare import prepare
+from everybody_dance.subject.prepare import prepare as preparing
+from everybody_dance.subject.prepare.camera import measure_stillness
+from everybody_dance.subject.prepare.plate import believed_empty, clean_plate
+from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.subject.subject import Subject
 from everybody_dance.video import VideoReader, VideoWriter
 from subjects import SIZE, make_subject, picture, swaying, wall

@@ -11,11 +11,11 @@ import torch
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.performer.performer import Performer
-from everybody_dance.subject.dataset import AS_FILMED, PairDataset, Sample, Variety
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint, loop
+from everybody_dance.training.generator_steps import Trainer
 from everybody_dance.training.presets import PRESETS, Preset
-from everybody_dance.training.steps import Trainer
+from everybody_dance.training.samples import AS_FILMED, PairDataset, Sample, Variety
 from subjects import SIZE, make_subject, picture
 
 DEBUG = PRESETS["debug"]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
+from everybody_dance.drawing.window import SIZE_STEP, STRIDE, person_windows, whole_frame
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from figures import clip, standing
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.commands.main import main
-from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.video import VideoWriter
 from subjects import FPS, SIZE, picture, swaying, wall
 

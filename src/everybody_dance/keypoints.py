@@ -1,11 +1,9 @@
-"""Keypoints: the one value that every room of the house passes on.
+"""Keypoints: the poses of one person over a clip; the data type that all packages share.
 
-137 joints in OpenPose's order: 0-24 body (BODY_25), 25-94 face, 95-115 left hand, 116-136 right hand.
-Left and right are the person's own.
+137 joints in OpenPose's order, as in ``skeleton``. Left and right are the person's own.
 """
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -14,118 +12,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.files import replacing
+from everybody_dance.skeleton import BODY, JOINT_COUNT, MIRROR
 
 Array = NDArray[np.float32]
 
-
-class Joint(IntEnum):
-    """The 25 body joints, in OpenPose's BODY_25 order."""
-
-    NOSE = 0
-    NECK = 1
-    RIGHT_SHOULDER = 2
-    RIGHT_ELBOW = 3
-    RIGHT_WRIST = 4
-    LEFT_SHOULDER = 5
-    LEFT_ELBOW = 6
-    LEFT_WRIST = 7
-    MID_HIP = 8
-    RIGHT_HIP = 9
-    RIGHT_KNEE = 10
-    RIGHT_ANKLE = 11
-    LEFT_HIP = 12
-    LEFT_KNEE = 13
-    LEFT_ANKLE = 14
-    RIGHT_EYE = 15
-    LEFT_EYE = 16
-    RIGHT_EAR = 17
-    LEFT_EAR = 18
-    LEFT_BIG_TOE = 19
-    LEFT_SMALL_TOE = 20
-    LEFT_HEEL = 21
-    RIGHT_BIG_TOE = 22
-    RIGHT_SMALL_TOE = 23
-    RIGHT_HEEL = 24
+FEWEST_JOINTS = 3
+"""A person is seen in a frame in which at least this many body joints were found."""
 
 
-JOINT_COUNT = 137
-BODY = slice(0, 25)
-FACE = slice(25, 95)
-LEFT_HAND = slice(95, 116)
-RIGHT_HAND = slice(116, 137)
-GROUPS = {"body": BODY, "face": FACE, "left hand": LEFT_HAND, "right hand": RIGHT_HAND}
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """The joints of one person in one frame; its arrays are read-only.
 
-# Bones of the body by name, joints 0-based, in the order in which they are drawn.
-BODY_LIMBS: dict[str, tuple[int, int]] = {
-    "right hip": (8, 9),
-    "left hip": (8, 12),
-    "spine": (1, 8),
-    "right thigh": (9, 10),
-    "right shin": (10, 11),
-    "left thigh": (12, 13),
-    "left shin": (13, 14),
-    "right foot": (11, 22),
-    "right toes": (22, 23),
-    "right heel": (11, 24),
-    "left foot": (14, 19),
-    "left toes": (19, 20),
-    "left heel": (14, 21),
-    "right shoulder": (1, 2),
-    "left shoulder": (1, 5),
-    "right upper arm": (2, 3),
-    "right forearm": (3, 4),
-    "left upper arm": (5, 6),
-    "left forearm": (6, 7),
-    "neck": (1, 0),
-    "right eye": (0, 15),
-    "left eye": (0, 16),
-    "right ear": (15, 17),
-    "left ear": (16, 18),
-}
+    Attributes:
+        xy: float32 (137, 2), pixels; 0 for joints that were not found.
+        confidence: float32 (137,) in [0, 1]; 0 means not found.
+    """
 
-# One finger is a chain of four bones from the wrist; joints count from the hand's own wrist (0).
-FINGERS: dict[str, tuple[int, ...]] = {
-    "thumb": (0, 1, 2, 3, 4),
-    "index": (0, 5, 6, 7, 8),
-    "middle": (0, 9, 10, 11, 12),
-    "ring": (0, 13, 14, 15, 16),
-    "little": (0, 17, 18, 19, 20),
-}
+    xy: Array
+    confidence: Array
 
-# Lines of the 70-point face (68 points of the iBUG annotation and two pupils); joints count from the face's first.
-FACE_LINES: dict[str, tuple[int, ...]] = {
-    "jaw": tuple(range(17)),
-    "right eyebrow": tuple(range(17, 22)),
-    "left eyebrow": tuple(range(22, 27)),
-    "nose bridge": tuple(range(27, 31)),
-    "nose base": tuple(range(31, 36)),
-    "right eye": (*range(36, 42), 36),
-    "left eye": (*range(42, 48), 42),
-    "outer lips": (*range(48, 60), 48),
-    "inner lips": (*range(60, 68), 60),
-}
-PUPILS = (68, 69)
+    def __post_init__(self) -> None:
+        for name, shape in (("xy", (JOINT_COUNT, 2)), ("confidence", (JOINT_COUNT,))):
+            array = np.asarray(getattr(self, name), np.float32).view()
+            if array.shape != shape:
+                raise ValueError(f"{name} of a pose must be {shape}, not {array.shape}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """bool (137,): which joints were found."""
+        return self.confidence > 0
 
-def _mirror() -> tuple[int, ...]:
-    """For each joint the one in its place in a mirror."""
-    names = {joint.name: joint.value for joint in Joint}
-    sides = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
-    body = [names["_".join(sides.get(word, word) for word in joint.name.split("_"))] for joint in Joint]
-    # fmt: off
-    face = (
-        *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),  # jaw, eyebrows, nose
-        45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,  # eyes
-        *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),  # lips
-        69, 68,
-    )
-    # fmt: on
-    hands = (*range(RIGHT_HAND.start, RIGHT_HAND.stop), *range(LEFT_HAND.start, LEFT_HAND.stop))
-    return (*body, *(FACE.start + joint for joint in face), *hands)
+    @property
+    def person_seen(self) -> bool:
+        """Whether at least three body joints were found."""
+        return int(self.found[BODY].sum()) >= FEWEST_JOINTS
 
+    def shifted(self, x: float, y: float) -> "Pose":
+        """The pose moved by (x, y) pixels."""
+        return Pose(self.xy + np.array((x, y), np.float32), self.confidence)
 
-MIRROR = _mirror()
-"""``MIRROR[j]``: the joint in the place of joint j in a mirror image."""
+    def without(self, joints: NDArray[np.bool_]) -> "Pose":
+        """The pose with some joints, bool (137,), not found. Their ``xy`` stay as they were."""
+        return Pose(self.xy, np.where(joints, np.float32(0), self.confidence))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +101,10 @@ class Keypoints:
         """The same clip with some of its frames."""
         return replace(self, xy=self.xy[frames], confidence=self.confidence[frames])
 
+    def pose(self, index: int) -> Pose:
+        """The pose of one frame."""
+        return Pose(self.xy[index], self.confidence[index])
+
     @property
     def found(self) -> NDArray[np.bool_]:
         """bool (T, 137): which joints were found."""
@@ -178,7 +113,7 @@ class Keypoints:
     @property
     def person_seen(self) -> NDArray[np.bool_]:
         """bool (T,): frames in which at least three body joints were found."""
-        return np.asarray(self.found[:, BODY].sum(axis=1) >= 3)
+        return np.asarray(self.found[:, BODY].sum(axis=1) >= FEWEST_JOINTS)
 
     def scaled_to(self, size: tuple[int, int]) -> Self:
         """The keypoints of the same clip resized to ``size`` (W, H)."""

@@ -36,10 +36,10 @@ def limits(
         from everybody_dance.dancers.clips import CLIPS
         from everybody_dance.evaluation.limits import LEVELS, SHOWN, measure, report
         from everybody_dance.evaluation.results import provenance
-        from everybody_dance.pose.detector import detect_video
-        from everybody_dance.subject.dataset import AS_FILMED
+        from everybody_dance.pose.detection import detect_video
         from everybody_dance.training.loop import train
         from everybody_dance.training.presets import PRESETS
+        from everybody_dance.training.samples import AS_FILMED
         from everybody_dance.video import VideoReader
 
         folders = {True: out / "limits", False: out / "limits" / "as-filmed"}

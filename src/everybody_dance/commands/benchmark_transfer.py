@@ -34,8 +34,8 @@ def transfer(
     """
     with session("benchmark transfer", as_json, debug) as current:
         minutes = options.minutes_or_steps(minutes, steps)
-        from everybody_dance.evaluation.full import metrics_at_hand
-        from everybody_dance.evaluation.paired import PAIRS, Studio, measure, report
+        from everybody_dance.evaluation.held_out_report import metrics_at_hand
+        from everybody_dance.evaluation.known_truth import PAIRS, Studio, measure, report
         from everybody_dance.evaluation.results import plain, provenance
         from everybody_dance.performer.performer import usable_device
 

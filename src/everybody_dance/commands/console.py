@@ -18,6 +18,7 @@ from rich.console import Console
 
 from everybody_dance.commands.stages import Stage, showing
 from everybody_dance.errors import DanceError
+from everybody_dance.events import Artifact, Event, Finding, Progress, listening
 from everybody_dance.files import explain_write_failure
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -64,6 +65,18 @@ class Session:
         if text not in self.warnings:
             self.warnings.append(text)
             _print(self._messages, f"Note: {text}")
+
+    def hear(self, event: Event) -> None:
+        """The listener of the work that this command starts."""
+        match event:
+            case Finding(severity="warning"):
+                self.warn(event.message)
+            case Finding():
+                self.remark(event.message)
+            case Artifact():
+                self.wrote(event.name, event.path)
+            case Progress():
+                pass
 
     def wrote(self, name: str, path: Path) -> None:
         """Report an output."""
@@ -125,7 +138,7 @@ def session(command: str, as_json: bool, debug: bool) -> Iterator[Session]:
     """
     current = Session(command, as_json)
     try:
-        with _listening(current), warnings.catch_warnings():
+        with _listening(current), listening(current.hear), warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
             yield current

@@ -15,7 +15,7 @@ from everybody_dance.commands.transfer import find_dance, transfer_to
 from everybody_dance.files import write_text
 
 if TYPE_CHECKING:
-    from everybody_dance.evaluation.self_reenactment import Evaluation
+    from everybody_dance.evaluation.held_out import Evaluation
     from everybody_dance.subject.subject import Subject
 
 DEFAULT_FOLDER = Path("dance-demo")
@@ -59,8 +59,8 @@ def demo(
 
 def _compared_with_truth(current: Session, subject: "Subject", result: Path, source: Path, truth: Path) -> "Evaluation":
     """The transfer as the user sees it, and both baselines, beside the truth."""
-    from everybody_dance.evaluation.self_reenactment import evaluate_transfer
-    from everybody_dance.pose.detector import detect_video
+    from everybody_dance.evaluation.held_out import evaluate_transfer
+    from everybody_dance.pose.detection import detect_video
     from everybody_dance.video import VideoReader
 
     size = subject.manifest.size

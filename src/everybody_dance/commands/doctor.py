@@ -101,7 +101,7 @@ def _codec(name: str, mode: str) -> bool:
 
 
 def _pose() -> Finding:
-    from everybody_dance.pose.mediapipe import NAME
+    from everybody_dance.pose.mediapipe_holistic import NAME
 
     try:
         from mediapipe.python.solutions import holistic

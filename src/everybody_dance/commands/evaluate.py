@@ -14,11 +14,11 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_text
 
 if TYPE_CHECKING:
+    from everybody_dance.evaluation.held_out import HeldOutDance
     from everybody_dance.evaluation.metrics import Metric
     from everybody_dance.evaluation.pose_distance import FrameDetector
     from everybody_dance.evaluation.report import Report
     from everybody_dance.evaluation.results import Provenance
-    from everybody_dance.evaluation.self_reenactment import HeldOutDance
     from everybody_dance.subject.subject import Subject
 
 
@@ -51,8 +51,8 @@ def evaluate(
         if lpips_weights is not None and download_lpips:
             raise UsageError("two-weights", "Give either --lpips-weights or --download-lpips, not both.")
         options.check_files(*(path for path in (vgg_weights, lpips_weights) if path is not None))
-        from everybody_dance.evaluation.full import metrics_at_hand
-        from everybody_dance.evaluation.self_reenactment import HeldOutDance
+        from everybody_dance.evaluation.held_out import HeldOutDance
+        from everybody_dance.evaluation.held_out_report import metrics_at_hand
         from everybody_dance.performer.performer import usable_device
         from everybody_dance.subject.subject import Subject
 
@@ -79,10 +79,10 @@ def _performer(
     detector: "Callable[[], FrameDetector] | None",
     device: str,
 ) -> None:
-    from everybody_dance.evaluation.full import figures, full_scores, report
     from everybody_dance.evaluation.gallery import Gallery
+    from everybody_dance.evaluation.held_out import RESULT
+    from everybody_dance.evaluation.held_out_report import figures, full_scores, report
     from everybody_dance.evaluation.results import plain, provenance
-    from everybody_dance.evaluation.self_reenactment import RESULT
     from everybody_dance.evaluation.steadiness import steadiness
     from everybody_dance.performer.performer import Performer
 
@@ -184,10 +184,10 @@ def weights_at_hand(
 
 def same_detector(current: Session, subject: "Subject") -> "Callable[[], FrameDetector] | None":
     """What finds the poses again: the detector that found them."""
-    from everybody_dance.pose import mediapipe
-    from everybody_dance.pose.detector import FollowingDetector
+    from everybody_dance.pose import mediapipe_holistic
+    from everybody_dance.pose.detection import FollowingDetector
 
-    if subject.manifest.detector != mediapipe.NAME:
+    if subject.manifest.detector != mediapipe_holistic.NAME:
         current.remark("These poses are not from the built-in detector: the pose distance is left out.")
         return None
     return FollowingDetector

@@ -45,7 +45,7 @@ def prepare_subject(
 ) -> "Subject":
     """Prepare, with progress; report what came of it."""
     options.check_files(*footage)
-    from everybody_dance.subject.prepare import prepare
+    from everybody_dance.subject.prepare.prepare import prepare
 
     with current.stage("Preparing the footage") as stage:
         subject = prepare(footage, folder, pose=pose, height=height, fps=fps, holdout=holdout, on_progress=stage)

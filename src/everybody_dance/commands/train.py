@@ -12,7 +12,7 @@ from everybody_dance.errors import UsageError
 from everybody_dance.files import write_text
 
 if TYPE_CHECKING:
-    from everybody_dance.evaluation.self_reenactment import Evaluation
+    from everybody_dance.evaluation.held_out import Evaluation
     from everybody_dance.performer.performer import Performer
     from everybody_dance.subject.subject import Subject
     from everybody_dance.training.loop import TrainingProgress
@@ -89,7 +89,7 @@ def train_performer(
     temporal: bool = True,
 ) -> "Performer":
     """Train or go on training, with progress."""
-    from everybody_dance.drawing.parts import PARTS
+    from everybody_dance.drawing.crops import PARTS
     from everybody_dance.training.loop import train
     from everybody_dance.training.presets import PRESETS, frame_by_frame
 
@@ -129,7 +129,7 @@ def train_performer(
 
 def measure_held_out(current: Session, subject: "Subject", performer: "Performer") -> "Evaluation":
     """The performer beside its baselines on held-out frames: said, returned, and written to the subject's folder."""
-    from everybody_dance.evaluation.self_reenactment import evaluate_held_out
+    from everybody_dance.evaluation.held_out import evaluate_held_out
 
     with current.stage("Measuring on held-out frames") as stage:
         evaluation = evaluate_held_out(subject, performer, on_progress=stage)
@@ -144,7 +144,7 @@ def measure_held_out(current: Session, subject: "Subject", performer: "Performer
 
 def say_scores(current: Session, evaluation: "Evaluation") -> None:
     """One line each for the result and what it has to beat."""
-    from everybody_dance.evaluation.self_reenactment import TITLES
+    from everybody_dance.evaluation.held_out import TITLES
 
     for name, title in TITLES.items():
         score = evaluation.get(name, {}).get("body", {}).get("ssim")

@@ -14,7 +14,7 @@ from everybody_dance.errors import UsageError
 if TYPE_CHECKING:
     from everybody_dance.performer.performer import Performer
     from everybody_dance.subject.subject import Subject
-    from everybody_dance.transfer.transfer import Dance, Transfer
+    from everybody_dance.synthesis.transfer import Dance, Transfer
 
 
 def transfer(
@@ -77,7 +77,7 @@ def transfer_to(
     truth: Path | None = None,
 ) -> "Transfer":
     """Transfer, with progress; report what came of it."""
-    from everybody_dance.transfer.transfer import transfer_video
+    from everybody_dance.synthesis.transfer import transfer_video
 
     # Two bars, one after the other: the second begins with its first frame.
     with ExitStack() as stages:
@@ -123,7 +123,7 @@ def find_dance(
     The user is told now, before the training, what of it the footage never shows.
     """
     from everybody_dance.retarget.likeness import some_poses
-    from everybody_dance.transfer.transfer import read_dance, unlike_share
+    from everybody_dance.synthesis.transfer import read_dance, unlike_share
 
     manifest = subject.manifest
     with current.stage("Finding the dance in the source") as stage:
@@ -141,8 +141,8 @@ def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: st
     """
     from everybody_dance.retarget.likeness import some_poses
     from everybody_dance.subject.subject import MANIFEST, Subject
-    from everybody_dance.transfer.preview import preview_normalization
-    from everybody_dance.transfer.transfer import read_dance, unlike_share
+    from everybody_dance.synthesis.preview import preview_normalization
+    from everybody_dance.synthesis.transfer import read_dance, unlike_share
 
     if (folder / MANIFEST).is_file():
         subject = Subject.open(folder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.skeleton import JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 Point = NDArray[np.float64]
 Frame = NDArray[np.float64]

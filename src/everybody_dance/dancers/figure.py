@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from everybody_dance.dancers.body import Build, Point, Skeleton
 from everybody_dance.dancers.face import NOSE, SKULL
 from everybody_dance.dancers.raster import Cut, Solid
-from everybody_dance.keypoints import Joint
+from everybody_dance.skeleton import Joint
 
 Colour = tuple[int, int, int]
 

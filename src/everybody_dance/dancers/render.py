@@ -15,7 +15,8 @@ from everybody_dance.dancers.face import face_points, face_texture, on_skull
 from everybody_dance.dancers.figure import Figure, Look, Material, colours, dress
 from everybody_dance.dancers.raster import Camera, Canvas
 from everybody_dance.dancers.room import Room, draw_room, floor_rows
-from everybody_dance.keypoints import FACE, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import FACE, Joint
 
 SUPERSAMPLING = 2
 LIGHT = np.array([0.42, 0.78, -0.62]) / np.linalg.norm([0.42, 0.78, -0.62])

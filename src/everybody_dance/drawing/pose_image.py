@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import BODY_LIMBS, FACE, FACE_LINES, FINGERS, LEFT_HAND, PUPILS, RIGHT_HAND, Joint
+from everybody_dance.images import Box
+from everybody_dance.skeleton import BODY_LIMBS, FACE, FACE_LINES, FINGERS, LEFT_HAND, PUPILS, RIGHT_HAND, Joint
 
 FULL_CONFIDENCE = 0.6
 """Joints at least this sure are drawn at full brightness: the usual scores of good detections do not flicker."""

@@ -6,13 +6,13 @@ the person comes near its edge, so that what stands still in the frame stands st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import BODY, Keypoints
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import BODY
 
 STRIDE = 16
 """Boxes begin at multiples of this: the total downsampling of the generators, so that texture never crawls."""
@@ -22,43 +22,6 @@ SIZE_STEP = 32
 
 MARGIN = 0.1
 """Room around the keypoints in fractions of the person's height: hair, shoes and clothes reach past the joints."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """Pixels [x, x + width) by [y, y + height) of the frame; may reach over the frame's edges."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """This part of ``image`` (H, W) or (H, W, C); edge pixels continue where the box reaches over the edge."""
-        height, width = image.shape[:2]
-        left, top = max(-self.x, 0), max(-self.y, 0)
-        right, bottom = max(self.x + self.width - width, 0), max(self.y + self.height - height, 0)
-        x0, y0 = min(max(self.x, 0), width - 1), min(max(self.y, 0), height - 1)
-        x1, y1 = max(min(self.x + self.width, width), x0 + 1), max(min(self.y + self.height, height), y0 + 1)
-        part = image[y0:y1, x0:x1]
-        if left or top or right or bottom:
-            # A box wholly outside keeps one edge pixel, so the padding is counted from what was cut.
-            left, top = min(left, self.width - (x1 - x0)), min(top, self.height - (y1 - y0))
-            right, bottom = self.width - (x1 - x0) - left, self.height - (y1 - y0) - top
-            return np.asarray(cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_REPLICATE), np.uint8)
-        return part
-
-    def paste(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
-        """Write ``patch`` (height, width, C) into ``image`` in place; what lies over the edge is dropped."""
-        height, width = image.shape[:2]
-        x0, y0 = max(self.x, 0), max(self.y, 0)
-        x1, y1 = min(self.x + self.width, width), min(self.y + self.height, height)
-        if x0 < x1 and y0 < y1:
-            image[y0:y1, x0:x1] = patch[y0 - self.y : y1 - self.y, x0 - self.x : x1 - self.x]
-
-    def moved(self, x: int, y: int) -> "Box":
-        """The same box, shifted."""
-        return Box(self.x + x, self.y + y, self.width, self.height)
 
 
 def whole_frame(size: tuple[int, int]) -> Box:

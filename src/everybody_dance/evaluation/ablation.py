@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.parts import Part
+from everybody_dance.drawing.crops import Part
 from everybody_dance.evaluation.compare import Scores, Watcher
-from everybody_dance.evaluation.full import full_scores
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
+from everybody_dance.evaluation.held_out import TITLES, HeldOutDance
+from everybody_dance.evaluation.held_out_report import full_scores
 from everybody_dance.evaluation.metrics import ABOUT, METRICS, Metric
 from everybody_dance.evaluation.pose_distance import FrameDetector
 from everybody_dance.evaluation.report import Report as Page
 from everybody_dance.evaluation.report import Table
 from everybody_dance.evaluation.results import Provenance
-from everybody_dance.evaluation.self_reenactment import TITLES, HeldOutDance
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.performer import Performer
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.loop import Report, train
 from everybody_dance.training.presets import Preset, frame_by_frame, stages
@@ -76,7 +76,7 @@ def ablate(
     detector: Callable[[], FrameDetector] | None = None,
     watchers: Sequence[Watcher] = (),
     on_training: Report = lambda progress: None,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Ablation:
     """Train and measure the three variants, going on where an earlier run stopped.
 

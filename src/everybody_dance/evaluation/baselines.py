@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.likeness import pose_distances
+from everybody_dance.skeleton import Joint
 
 Frame = NDArray[np.uint8]
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import FACE, Keypoints
+from everybody_dance.body_height import body_height
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import FACE
 
 BODY_MARGIN = 0.1
 """How far the body box reaches past the joints, in fractions of the body height."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
 from everybody_dance.evaluation import flicker
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes, frame_boxes
 from everybody_dance.evaluation.flicker import TrueMotion
 from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
+from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.progress import Progress, ignore_progress
 
 Scores = dict[str, dict[str, NDArray[np.float64]]]
 """``scores[region][metric]``: float64 (T,), NaN in frames without that region."""
@@ -35,7 +35,7 @@ def compare_all(
     truth: Iterable[Frame],
     keypoints: Keypoints,
     metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     cuts: Sequence[int] = (),
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Scores]:
@@ -92,7 +92,7 @@ def compare_frames(
     truth: Iterable[Frame],
     keypoints: Keypoints,
     metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Scores:
     """Measure one result against the truth; see ``compare_all``."""
     return compare_all({"result": result}, truth, keypoints, metrics, on_progress)["result"]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from everybody_dance import losses
-from everybody_dance.drawing.window import Box
 from everybody_dance.evaluation.metrics import Frame, Metric
+from everybody_dance.images import Box
 from everybody_dance.networks.lpips import SMALLEST, load_lpips
 from everybody_dance.networks.vgg import load_vgg19
 from everybody_dance.performer.engine import mixed_precision, place, to_tensor

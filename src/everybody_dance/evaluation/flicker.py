@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
 from everybody_dance.evaluation.metrics import Frame
+from everybody_dance.images import Box
 
 STILL = 4.0
 """Where the truth changes by less than this, of 255 and averaged over 5 x 5 pixels, nothing moves: noise only."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.window import Box
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
 from everybody_dance.evaluation.metrics import Frame
 from everybody_dance.evaluation.report import Clip, Section, Strip
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 
 if TYPE_CHECKING:

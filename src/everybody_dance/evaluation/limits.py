@@ -7,17 +7,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
+from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import compare_all, summary
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
+from everybody_dance.evaluation.held_out import danced
 from everybody_dance.evaluation.metrics import Frame, ssim
 from everybody_dance.evaluation.report import Report, Section, Table, plot
 from everybody_dance.evaluation.results import Provenance
-from everybody_dance.evaluation.self_reenactment import danced
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.filtering import clean
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.normalize import normalize
 
 Kind = Literal["noise", "missing", "speed"]
@@ -126,7 +126,7 @@ def measure(
     truth: Sequence[Frame],
     true_keypoints: Keypoints,
     performers: Mapping[bool, Performer],
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> tuple[list[Measured], Gallery]:
     """All treatments of one error.
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
+from everybody_dance.images import Box
 
 Frame = NDArray[np.uint8]
 

@@ -12,10 +12,11 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
+from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import Scores
 from everybody_dance.evaluation.metrics import Frame
-from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 # The paper counts 23 joints of the body, without heels.
 _HEELS = (Joint.LEFT_HEEL, Joint.RIGHT_HEEL)

@@ -7,14 +7,14 @@ from functools import partial
 
 import torch
 
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.engine import Engine, kept_memory, using
 from everybody_dance.performer.painter import Painter
-from everybody_dance.progress import Progress, ignore_progress
-from everybody_dance.subject.dataset import PairDataset, Sample, prefetch
 from everybody_dance.subject.subject import Subject
+from everybody_dance.training.generator_steps import Trainer
 from everybody_dance.training.loop import working_size
 from everybody_dance.training.presets import Preset
-from everybody_dance.training.steps import Trainer
+from everybody_dance.training.samples import PairDataset, Sample, prefetch
 
 # One measure after the other; the first is the reference: plain float32, eager, contiguous, PyTorch's own defaults.
 ENGINES: dict[str, Engine] = {
@@ -46,7 +46,7 @@ def training_speed(
     preset: Preset,
     device: torch.device,
     steps: int = 5,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[TrainingSpeed]:
     """Time ``preset``'s generator and discriminator with each engine, the same networks, losses and samples in each.
 

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
 from everybody_dance.evaluation.boxes import body_boxes
 from everybody_dance.evaluation.metrics import Frame, ssim
+from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
-from everybody_dance.transfer.synthesizer import Synthesizer
+from everybody_dance.synthesis.clip import Synthesizer
 
 FORGET_WITHIN = 30
 """After this many frames a different beginning must be forgotten."""
@@ -145,7 +145,7 @@ def steadiness(
     seconds: float = 2.0,
     poses: int = 1,
     passes: int = 6,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Steadiness | None:
     """All tests, on a stretch of training footage; None where the person is not seen long enough without a break.
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from everybody_dance.errors import DanceError
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.networks.pretrained import Published
-from everybody_dance.progress import Progress, ignore_progress
 
 Backbone = Literal["alex", "vgg"]
 
@@ -115,7 +115,7 @@ def find_lpips_weights(explicit: Path | None = None) -> Path | None:
     return PUBLISHED["alex"].find(explicit) or PUBLISHED["vgg"].find()
 
 
-def download_lpips(on_progress: Progress = ignore_progress) -> Path:
+def download_lpips(on_progress: OnProgress = ignore_progress) -> Path:
     """As ``Published.download``, of AlexNet."""
     return PUBLISHED["alex"].download(LPIPS("alex").state_dict(), on_progress=on_progress)
 

@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from everybody_dance.errors import DanceError
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import cache_folder, content_hash, explain_write_failure, write_bytes
-from everybody_dance.progress import Progress, ignore_progress
 
 _PUBLISHED_AS = "published as"
 
@@ -71,7 +71,9 @@ class Published:
         candidates.append(Path(torch.hub.get_dir()) / "checkpoints" / self.name)
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
-    def download(self, wanted: Iterable[str], url: str | None = None, on_progress: Progress = ignore_progress) -> Path:
+    def download(
+        self, wanted: Iterable[str], url: str | None = None, on_progress: OnProgress = ignore_progress
+    ) -> Path:
         """Download the published file and keep what is used of it in the cache folder.
 
         Args:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.networks.pretrained import Published
-from everybody_dance.progress import Progress, ignore_progress
 
 # Channels of the convolutions up to conv5_1; 0 halves the picture.
 LAYOUT = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)
@@ -133,6 +133,6 @@ def find_vgg19_weights(explicit: Path | None = None) -> Path | None:
     return VGG19.find(explicit)
 
 
-def download_vgg19(url: str = VGG19.url, on_progress: Progress = ignore_progress) -> Path:
+def download_vgg19(url: str = VGG19.url, on_progress: OnProgress = ignore_progress) -> Path:
     """As ``Published.download``."""
     return VGG19.download(VGG19Features().state_dict(), url, on_progress)

@@ -19,15 +19,16 @@ from safetensors import SafetensorError
 from torch import nn
 
 from everybody_dance import __version__
-from everybody_dance.drawing.parts import PARTS, Part, part_crops
+from everybody_dance.appearance.crop_bank import References, ReferenceTrack
+from everybody_dance.appearance.limb_bank import Puppet, PuppetTrack
+from everybody_dance.drawing.crops import PARTS, Part, part_crops
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.puppet import Puppet, PuppetTrack
-from everybody_dance.drawing.references import References, ReferenceTrack
-from everybody_dance.drawing.window import Box, person_windows, whole_frame
+from everybody_dance.drawing.window import person_windows, whole_frame
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import write_bytes, write_text
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.networks.face import Refiner
+from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.performer.engine import mixed_precision, place, to_images, to_tensor
 from everybody_dance.performer.painter import Architecture, Painted, Painter, choose_device
 from everybody_dance.retarget.statistics import PoseStatistics

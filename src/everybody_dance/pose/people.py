@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import BODY, JOINT_COUNT, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import BODY, JOINT_COUNT
 
 Person = tuple[NDArray[np.float32], NDArray[np.float32]]
 """xy (137, 2) and confidence (137,)."""

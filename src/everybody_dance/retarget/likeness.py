@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.keypoints import BODY, Joint, Keypoints
+from everybody_dance.body_height import body_height
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import BODY, Joint
 
 MISSING = 0.25
 """A joint seen in only one of two poses counts as if it were this far away, in body heights."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
-from everybody_dance.drawing.region import ANKLES, HEAD_JOINTS, HEAD_TO_ANKLE, TORSO, body_height
+from everybody_dance.body_height import HEAD_TO_ANKLE, TORSO, body_height
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import BODY, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import ANKLES, BODY, HEAD_JOINTS, Joint
 
 CONFIDENT = 0.3
 """Ankles less sure than this say nothing about the ground."""

@@ -4,9 +4,9 @@ from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from everybody_dance.pose.report import DetectionReport
+from everybody_dance.pose.detection_report import DetectionReport
 from everybody_dance.retarget.statistics import PoseStatistics
-from everybody_dance.subject.footage import FootageReport
+from everybody_dance.subject.prepare.footage import FootageReport
 
 FORMAT_VERSION = 2
 """2: looked over by ``footage``; version 1 was not, and is read as well."""

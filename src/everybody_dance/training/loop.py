@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from everybody_dance.drawing.parts import Part
+from everybody_dance.drawing.crops import Part
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
 from everybody_dance.performer.engine import kept_memory
@@ -23,15 +23,15 @@ from everybody_dance.performer.performer import (
     usable_device,
 )
 from everybody_dance.retarget.likeness import some_poses
-from everybody_dance.subject.dataset import AS_FILMED, PairDataset, prefetch
 from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
+from everybody_dance.training.generator_steps import Trainer
 from everybody_dance.training.log import TrainingLog
 from everybody_dance.training.presets import Preset, Stage, smaller, stages
 from everybody_dance.training.processes import Group, own_device, together
-from everybody_dance.training.refine import RefinerTrainer
-from everybody_dance.training.steps import Trainer
+from everybody_dance.training.refiner_steps import RefinerTrainer
+from everybody_dance.training.samples import AS_FILMED, PairDataset, prefetch
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import HEAD_JOINTS, body_height
-from everybody_dance.drawing.window import STRIDE, Box
-from everybody_dance.keypoints import FACE, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.window import STRIDE
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import FACE, HEAD_JOINTS, LEFT_HAND, RIGHT_HAND, Joint
 
 Part = Literal["face", "hands"]
 

@@ -18,17 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import content_hash, explain_write_failure
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose.detector import Detection, detect_video
+from everybody_dance.pose.detection import Detection, detect_video
+from everybody_dance.pose.detection_report import DetectionReport, report
 from everybody_dance.pose.filtering import clean
-from everybody_dance.pose.report import DetectionReport, report
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.statistics import pose_statistics
-from everybody_dance.subject.camera import measure_stillness
-from everybody_dance.subject.footage import advice, look_over
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
-from everybody_dance.subject.plate import Plate, clean_plate
+from everybody_dance.subject.prepare.camera import measure_stillness
+from everybody_dance.subject.prepare.footage import advice, look_over
+from everybody_dance.subject.prepare.plate import Plate, clean_plate
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path, only_training
 from everybody_dance.video import probe
 
@@ -53,7 +53,7 @@ def prepare(
     height: int | None = None,
     fps: Fraction | None = None,
     holdout: float | None = None,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Subject:
     """Make a subject of one or several videos of a person in one place, filmed by one camera that stands still.
 
@@ -122,7 +122,7 @@ def _read(
     rate: Fraction,
     pose: str,
     holdout: float | None,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> tuple[list[Detection], tuple[Clip, ...]]:
     """Write the frames of all clips, one after the other, and find the person in them."""
     announced = [probe(path).duration for path in footage]

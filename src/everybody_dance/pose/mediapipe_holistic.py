@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.keypoints import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, MIDPOINTS, RIGHT_HAND, Joint
 
 NAME = "mediapipe-holistic-0.10.21/2"
 """Model, version and the number of this mapping: all that the result depends on."""
@@ -51,10 +51,6 @@ BODY_LANDMARKS = {
     Joint.LEFT_HEEL: 29,
     Joint.RIGHT_BIG_TOE: 32,
     Joint.RIGHT_HEEL: 30,
-}
-MIDPOINTS = {
-    Joint.NECK: (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER),
-    Joint.MID_HIP: (Joint.RIGHT_HIP, Joint.LEFT_HIP),
 }
 ON_THE_FACE = (Joint.NOSE, Joint.RIGHT_EYE, Joint.LEFT_EYE)
 

@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.parts import PART_JOINTS, Crop, Part, crop_side, part_crops
+from everybody_dance.appearance.crop_bank import References
+from everybody_dance.appearance.crop_cutting import RANKS, TrainingReferences
+from everybody_dance.appearance.limb_bank import Puppet
+from everybody_dance.appearance.limb_cutting import TrainingPuppet
+from everybody_dance.drawing.crops import PART_JOINTS, Crop, Part, crop_side, part_crops
+from everybody_dance.drawing.person_mask import person_region
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.puppet import Puppet
-from everybody_dance.drawing.references import References
-from everybody_dance.drawing.region import person_region
-from everybody_dance.drawing.window import SIZE_STEP, STRIDE, Box, person_windows, whole_frame
+from everybody_dance.drawing.window import SIZE_STEP, STRIDE, person_windows, whole_frame
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND
-from everybody_dance.subject.puppet import TrainingPuppet
-from everybody_dance.subject.references import RANKS, TrainingReferences
+from everybody_dance.images import Box, resized
+from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.subject.subject import Subject
 
 Images = NDArray[np.uint8]
@@ -153,7 +154,7 @@ class PairDataset:
         self.shard = shard
         self.keypoints = subject.keypoints.scaled_to(size)
         self.mirrored_keypoints = self.keypoints.mirrored()
-        self.plate = _resized(subject.plate, size)
+        self.plate = resized(subject.plate, size)
         self.statistics = subject.manifest.statistics.scaled(size[1] / subject.manifest.size[1])
         cuts = subject.manifest.cuts
         if person_window:
@@ -252,7 +253,7 @@ class PairDataset:
         """The true frame at the size the networks work on; recently used ones are kept."""
         image = self._decoded.get(index)
         if image is None:
-            image = _resized(self.subject.frame(index), self.size)
+            image = resized(self.subject.frame(index), self.size)
             if (len(self._decoded) + 1) * image.nbytes <= CACHE_BYTES:
                 self._decoded[index] = image
         return image
@@ -353,7 +354,7 @@ class PairDataset:
     def _puppet(self) -> TrainingPuppet:
         # Of the training's frames even where samples show held-out ones.
         frames = self.subject.frames_with_person
-        known = _resized(self.subject.plate_known.astype(np.uint8), self.size) > 0
+        known = resized(self.subject.plate_known.astype(np.uint8), self.size) > 0
         return TrainingPuppet.choose(self.keypoints, frames, self.frame, self.plate, known, self._limbs)
 
     def _region(self, view: _View) -> NDArray[np.float32]:
@@ -447,9 +448,3 @@ def _run_lengths(subject: Subject, frames: NDArray[np.int64]) -> NDArray[np.int6
         run = -1 if not good else 0 if index in starts else run + 1
         lengths[index] = run
     return lengths
-
-
-def _resized(image: Images, size: tuple[int, int]) -> Images:
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

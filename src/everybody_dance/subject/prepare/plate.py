@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import person_region
+from everybody_dance.drawing.person_mask import person_region
 from everybody_dance.keypoints import Keypoints
 
 MOST_FRAMES = 240

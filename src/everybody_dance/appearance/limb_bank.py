@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.references import CLEARLY_NEARER, FADE_SECONDS
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, Joint
+from everybody_dance.appearance.crop_bank import CLEARLY_NEARER, FADE_SECONDS
+from everybody_dance.images import Box
+from everybody_dance.skeleton import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, Joint
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.parts import Crop, Part
-from everybody_dance.drawing.references import References, most_telling
+from everybody_dance.appearance.crop_bank import References, most_telling
+from everybody_dance.drawing.crops import Crop, Part
 from everybody_dance.keypoints import Keypoints
 
 SAME_MOMENT = 0.7

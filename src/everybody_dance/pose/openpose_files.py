@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.people import Person, follow
+from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, MIDPOINTS, RIGHT_HAND
 
 # Where each joint of a body goes in BODY_25.
 _COCO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
@@ -23,11 +24,6 @@ _OLDER_23 = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 22, 23, 12, 13, 14, 19, 20, 0, 1
 _LATER_23 = (0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24)
 _BODY_25 = tuple(range(25))
 ORDERS: dict[str, tuple[int, ...]] = {"18": _COCO_18, "23": _OLDER_23, "23-later": _LATER_23, "25": _BODY_25}
-
-MIDPOINTS = {
-    Joint.NECK: (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER),
-    Joint.MID_HIP: (Joint.RIGHT_HIP, Joint.LEFT_HIP),
-}
 
 _PARTS = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
 

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import cache_folder, content_hash, write_text
-from everybody_dance.keypoints import JOINT_COUNT, Keypoints
-from everybody_dance.pose import mediapipe, openpose
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose import mediapipe_holistic, openpose_files
 from everybody_dance.pose.cuts import CutFinder
 from everybody_dance.pose.people import jumps
-from everybody_dance.progress import Progress, ignore_progress
+from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video import VideoReader
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def detect_video(
     fps: Fraction | None = None,
     workers: int | None = None,
     on_frame: Callable[[Frame], None] | None = None,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Detection:
     """Find the person in every frame of a video.
 
@@ -101,7 +102,7 @@ def detect_video(
         if pose.startswith("openpose:"):
             for _ in passing():
                 pass
-            people = openpose.read_folder(pose.removeprefix("openpose:"))
+            people = openpose_files.read_folder(pose.removeprefix("openpose:"))
             keypoints = people.follow(reader.source_indices, reader.size, reader.fps)
             return Detection(keypoints, finder.cuts(), people.name, people.supplied)
         if pose != "mediapipe":
@@ -112,7 +113,7 @@ def detect_video(
             xy, confidence = _detect(passing(), workers or os.cpu_count() or 1)
             scale = max(1.0, max(reader.size) / LONG_SIDE)
             keypoints = Keypoints(xy * np.float32(scale), confidence, reader.size, reader.fps)
-            detection = Detection(keypoints, finder.cuts(), mediapipe.NAME, mediapipe.SUPPLIED)
+            detection = Detection(keypoints, finder.cuts(), mediapipe_holistic.NAME, mediapipe_holistic.SUPPLIED)
             _remember(detection, remembered)
         elif on_frame is not None:
             for _ in passing():
@@ -223,13 +224,13 @@ def _begin_worker() -> None:
     cv2.setNumThreads(1)
 
 
-_following: list[mediapipe.MediaPipeDetector] = []
+_following: list[mediapipe_holistic.MediaPipeDetector] = []
 """In a worker that follows: its detector."""
 
 
 def _begin_following() -> None:
     _begin_worker()
-    _following.append(mediapipe.MediaPipeDetector())
+    _following.append(mediapipe_holistic.MediaPipeDetector())
 
 
 def _follow(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -237,14 +238,14 @@ def _follow(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _detect_chunk(frames: Frame, warm_up: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    detector = mediapipe.MediaPipeDetector()
+    detector = mediapipe_holistic.MediaPipeDetector()
     found = [detector.detect(frame) for frame in frames][warm_up:]
     detector.close()
     return np.stack([xy for xy, _ in found]), np.stack([confidence for _, confidence in found])
 
 
 def _cache_path(path: Path, fps: Fraction) -> Path:
-    name = f"{content_hash(path)[:32]}-{mediapipe.NAME.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
+    name = f"{content_hash(path)[:32]}-{mediapipe_holistic.NAME.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
     return cache_folder() / "keypoints" / f"{name}.npz"
 
 
@@ -259,5 +260,5 @@ def _remember(detection: Detection, path: Path) -> None:
 def _remembered(path: Path) -> Detection | None:
     with suppress(OSError, ValueError, KeyError, EOFError):
         cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_text())["cuts"])
-        return Detection(Keypoints.load(path), cuts, mediapipe.NAME, mediapipe.SUPPLIED)
+        return Detection(Keypoints.load(path), cuts, mediapipe_holistic.NAME, mediapipe_holistic.SUPPLIED)
     return None

@@ -9,17 +9,17 @@ import torch
 from everybody_dance.evaluation.compare import Figures, Scores, Watcher, spread
 from everybody_dance.evaluation.features import lpips, vgg_distance
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
-from everybody_dance.evaluation.metrics import METRICS, Metric
-from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
-from everybody_dance.evaluation.report import Report, Table, figure_table, plot
-from everybody_dance.evaluation.results import Provenance
-from everybody_dance.evaluation.self_reenactment import (
+from everybody_dance.evaluation.held_out import (
     BACKGROUND,
     NEAREST_NEIGHBOR,
     TITLES,
     HeldOutDance,
     held_out_scores,
 )
+from everybody_dance.evaluation.metrics import METRICS, Metric
+from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
+from everybody_dance.evaluation.report import Report, Table, figure_table, plot
+from everybody_dance.evaluation.results import Provenance
 from everybody_dance.evaluation.steadiness import (
     FORGET_WITHIN,
     LEAST_SIMILARITY,
@@ -27,8 +27,8 @@ from everybody_dance.evaluation.steadiness import (
     MOST_DRIFT,
     Steadiness,
 )
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.performer import Performer
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
 
 
@@ -59,7 +59,7 @@ def full_scores(
     metrics: Mapping[str, Metric] = METRICS,
     detector: Callable[[], FrameDetector] | None = None,
     watchers: Sequence[Watcher] = (),
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> dict[str, Scores]:
     """Let performers dance what their own footage kept back, once, and measure everything on the way.
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from everybody_dance.drawing.region import body_height, person_region
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import Joint, Keypoints
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import Joint
 
 Frame = NDArray[np.uint8]
 

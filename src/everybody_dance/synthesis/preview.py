@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.overlay import overlay_pose
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.normalize import place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
-from everybody_dance.transfer.transfer import Dance
+from everybody_dance.synthesis.transfer import Dance
 from everybody_dance.video import VideoWriter
 
 Frame = NDArray[np.uint8]
@@ -24,7 +24,7 @@ def preview_normalization(
     backgrounds: list[Frame],
     statistics: PoseStatistics,
     out: Path,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> None:
     """Write the stick figure before (left) and after normalization, over each background.
 

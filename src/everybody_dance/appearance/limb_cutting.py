@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.puppet import (
+from everybody_dance.appearance.crop_bank import cover
+from everybody_dance.appearance.crop_cutting import SAME_MOMENT
+from everybody_dance.appearance.limb_bank import (
     BACKWARDS,
     ENDS,
     IN_MIRROR,
@@ -26,11 +28,10 @@ from everybody_dance.drawing.puppet import (
     shapes_of,
     with_skull,
 )
-from everybody_dance.drawing.references import cover
-from everybody_dance.drawing.region import body_height
-from everybody_dance.drawing.window import Box
-from everybody_dance.keypoints import Joint, Keypoints
-from everybody_dance.subject.references import SAME_MOMENT
+from everybody_dance.body_height import body_height
+from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import Joint
 
 MOST_CANDIDATES = 200
 """Frames of which limbs may be kept: that many, evenly over the footage, show most of what it shows."""

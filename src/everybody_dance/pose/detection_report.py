@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from everybody_dance.keypoints import GROUPS, Joint, Keypoints
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import GROUPS, Joint
 
 
 class DetectionReport(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import Box
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from everybody_dance.evaluation.baselines import Frame, NearestNeighbor, background
 from everybody_dance.evaluation.compare import Scores, Watcher, compare_all, summary
 from everybody_dance.evaluation.metrics import METRICS, Metric
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.subject.subject import Subject
-from everybody_dance.transfer.synthesizer import Synthesizer
+from everybody_dance.synthesis.clip import Synthesizer
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def evaluate_held_out(
     performer: Performer,
     limit: int = 300,
     metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Evaluation:
     """Let the performer dance what its own footage kept back, and measure it and both baselines against that.
 
@@ -81,7 +81,7 @@ def held_out_scores(
     performers: Mapping[str, Performer],
     dance: HeldOutDance,
     metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Scores]:
     """As ``evaluate_held_out``, for any number of performers by name, with the score of every frame."""
@@ -110,7 +110,7 @@ def evaluate_transfer(
     source_keypoints: Keypoints,
     subject: Subject,
     metrics: Mapping[str, Metric] = METRICS,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Evaluation:
     """Measure a transfer whose true answer is known, beside both baselines, in the true dancer's boxes.
 

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.window import Box
 from everybody_dance.errors import DanceError
+from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.detector import Detection, detect_video
+from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
-from everybody_dance.transfer.synthesizer import Synthesizer
+from everybody_dance.synthesis.clip import Synthesizer
 from everybody_dance.video import VideoReader, VideoWriter
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def read_dance(
     pose: str = "mediapipe",
     smoothing: str = "both",
     normalized: bool = True,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Dance:
     """Find the source's movement and move it to the target's place.
 
@@ -119,8 +119,8 @@ def transfer_video(
     normalized: bool = True,
     compare: bool = False,
     truth: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    on_detection: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
+    on_detection: OnProgress = ignore_progress,
 ) -> Transfer:
     """Let ``performer`` dance what ``source`` dances.
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.region import body_height
-from everybody_dance.keypoints import BODY, Keypoints
+from everybody_dance.body_height import body_height
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import pose_statistics
+from everybody_dance.skeleton import BODY
 
 
 @dataclass(frozen=True)

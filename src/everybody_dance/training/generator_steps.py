@@ -12,10 +12,10 @@ from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, i
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
 from everybody_dance.performer.painter import Painted, Painter
-from everybody_dance.subject.dataset import PairDataset, Sample
 from everybody_dance.training.adversary import Adversary
 from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
 from everybody_dance.training.presets import Preset
+from everybody_dance.training.samples import PairDataset, Sample
 
 OUTSIDE_WEIGHT = 0.2
 """Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""

@@ -22,12 +22,7 @@ from everybody_dance.dancers.render import DANCERS, Dancer, render, true_keypoin
 from everybody_dance.evaluation.baselines import background
 from everybody_dance.evaluation.compare import Figures, compare_all, spread
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
-from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
-from everybody_dance.evaluation.normalization import placement_error
-from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
-from everybody_dance.evaluation.report import Report, Table, figure_table
-from everybody_dance.evaluation.results import Provenance
-from everybody_dance.evaluation.self_reenactment import (
+from everybody_dance.evaluation.held_out import (
     BACKGROUND,
     NEAREST_NEIGHBOR,
     RESULT,
@@ -35,9 +30,14 @@ from everybody_dance.evaluation.self_reenactment import (
     danced,
     nearest_neighbor,
 )
+from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
+from everybody_dance.evaluation.placement import placement_error
+from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
+from everybody_dance.evaluation.report import Report, Table, figure_table
+from everybody_dance.evaluation.results import Provenance
+from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.progress import Progress, ignore_progress
 from everybody_dance.retarget.normalize import place_unchanged
 from everybody_dance.subject.subject import Subject
 
@@ -145,11 +145,11 @@ class Studio:
     training_seconds: float = TRAINING_SECONDS
     size: tuple[int, int] = SIZE
 
-    def training(self, dancer: str, on_progress: Progress = ignore_progress) -> Path:
+    def training(self, dancer: str, on_progress: OnProgress = ignore_progress) -> Path:
         """The video that ``dancer`` is trained on."""
         return self._video(f"{dancer}-{TRAINING}", DANCERS[dancer], TRAINING, self.training_seconds, on_progress)
 
-    def dance(self, dancer: str, dance: str, far: float = 1.0, on_progress: Progress = ignore_progress) -> Path:
+    def dance(self, dancer: str, dance: str, far: float = 1.0, on_progress: OnProgress = ignore_progress) -> Path:
         """The video of ``dancer`` in ``dance``."""
         name = f"{dancer}-{dance}-{self.seconds:g}s" + ("" if far == 1 else f"-{far:g}")
         return self._video(name, filmed_from(DANCERS[dancer], far), dance, self.seconds, on_progress)
@@ -159,8 +159,8 @@ class Studio:
         rate = Fraction(RATE)
         return true_keypoints(DANCERS[dancer], CHOREOGRAPHIES[dance], round(self.seconds * rate), rate, self.size)
 
-    def _video(self, name: str, dancer: Dancer, dance: str, seconds: float, on_progress: Progress) -> Path:
-        from everybody_dance.pose.detector import deaf_to_ctrl_c
+    def _video(self, name: str, dancer: Dancer, dance: str, seconds: float, on_progress: OnProgress) -> Path:
+        from everybody_dance.pose.detection import deaf_to_ctrl_c
         from everybody_dance.video import VideoWriter
 
         path = self.folder / f"{name}.mp4"
@@ -191,7 +191,7 @@ def measure(
     *,
     metrics: Mapping[str, Metric] = METRICS,
     detector: Callable[[], FrameDetector] | None = None,
-    on_progress: Progress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> tuple[Outcome, Gallery]:
     """Transfer a pair and compare with the truth.
 
@@ -203,9 +203,9 @@ def measure(
         detector: makes the detector for the pose distance, of the transfer from what it was given.
         on_progress: told the frames compared.
     """
-    from everybody_dance.pose.detector import detect_video
+    from everybody_dance.pose.detection import detect_video
     from everybody_dance.pose.filtering import clean
-    from everybody_dance.transfer.transfer import read_dance
+    from everybody_dance.synthesis.transfer import read_dance
     from everybody_dance.video import VideoReader
 
     manifest = subject.manifest

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.parts import PART_JOINTS, Crop, Part
-from everybody_dance.keypoints import JOINT_COUNT, MIRROR
+from everybody_dance.drawing.crops import PART_JOINTS, Crop, Part
+from everybody_dance.skeleton import JOINT_COUNT, MIRROR
 
 Frame = NDArray[np.uint8]
 

@@ -1,0 +1,1 @@
+"""Footage to a subject: decode, detect, clean plate, camera, footage report."""

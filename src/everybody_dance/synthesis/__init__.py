@@ -1,0 +1,1 @@
+"""Poses in, pictures out: one loop body for clips and live use."""

@@ -1,1 +1,0 @@
-"""A source video to a result video."""
