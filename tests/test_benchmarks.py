@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from everybody_dance.evaluation import limits, paired
+from everybody_dance.evaluation import known_truth, limits
 from everybody_dance.evaluation.known_truth import PAIRS, Pair, Studio
 from everybody_dance.evaluation.limits import LEVELS, TREATMENTS
 from everybody_dance.training.loop import train
