@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.training import checkpoint
 
 OFTEN = """
@@ -92,7 +92,7 @@ def main() -> None:
                 shutil.rmtree(killed)
                 copied(options.subject, killed)
         finished(start(killed, options.steps))
-        one, other = (Performer.load(folder, "cpu") for folder in (whole, killed))
+        one, other = (load_performer(folder, "cpu") for folder in (whole, killed))
         networks = [
             (one.painter, other.painter),
             *((one.refiners[part], other.refiners[part]) for part in one.refiners),

@@ -25,11 +25,12 @@ from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.clip import Synthesizer
-from everybody_dance.synthesis.transfer import transfer_video
+from everybody_dance.synthesis.clip import dance_clip
+from everybody_dance.synthesis.source import read_dance
+from everybody_dance.synthesis.transfer import transfer_dance
 from everybody_dance.video import VideoReader, VideoWriter
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -64,7 +65,7 @@ def normalization(seconds: float = 8.0, training: float = 37.0) -> None:
 @app.command()
 def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
     """Detection, drawing and painting, each by itself."""
-    prepared, performer = Subject.open(subject), Performer.load(subject, device)
+    prepared, performer = Subject.open(subject), load_performer(subject, device)
     with VideoReader(CLIPS.source) as reader:
         pictures = list(islice(reader, frames))
     detector = MediaPipeDetector()
@@ -74,12 +75,10 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
     danced = prepared.keypoints[prepared.keypoints.person_seen][:frames]
     frames = len(danced)
     small, box = danced.scaled_to((512, 256)), whole_frame((512, 256))
-    seconds = _timed(lambda: [draw_pose(small.xy[index], small.confidence[index], box, 256) for index in range(frames)])
+    seconds = _timed(lambda: [draw_pose(small.pose(index), box, 256) for index in range(frames)])
     print(f"pose image, 512x256: {1000 * seconds / frames:.2f} ms a frame")
-    synthesizer = Synthesizer(performer, danced)
-    next(iter(synthesizer))
-    seconds = _timed(lambda: [None for _ in synthesizer])
-    window = synthesizer.windows[0]
+    window = next(dance_clip(performer, danced)).box
+    seconds = _timed(lambda: [None for _ in dance_clip(performer, danced)])
     print(
         f"painting, window {window.width}x{window.height} of {prepared.manifest.size[0]}x{prepared.manifest.size[1]},"
         f" {performer.device.type}: {1000 * seconds / frames:.0f} ms a frame"
@@ -89,7 +88,7 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
 @app.command()
 def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = "auto") -> None:
     """The memory of a long transfer: the demo's source, played over and over."""
-    performer = Performer.load(subject, device)
+    performer = load_performer(subject, device)
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "source.mp4", Path(folder) / "out.mp4"
         count = round(60 * minutes * fps)
@@ -107,7 +106,9 @@ def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = 
 
             return watch
 
-        transfer_video(performer, source, out, on_detection=watching("detection"), on_progress=watching("painting"))
+        manifest = performer.manifest
+        dance = read_dance(source, manifest.statistics, manifest.size, on_progress=watching("detection"))
+        transfer_dance(performer, dance, out, on_progress=watching("painting"))
     print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
 
 

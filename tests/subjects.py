@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.detection_report import report
 from everybody_dance.retarget.statistics import pose_statistics
@@ -38,7 +38,7 @@ def swaying(frames: int, size: tuple[int, int] = SIZE) -> Keypoints:
 def picture(keypoints: Keypoints, index: int) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): the person of that frame in front of the wall, shirt red, trousers blue."""
     image = wall(keypoints.size)
-    region = person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, 0.0)
+    region = person_mask(keypoints.pose(index), keypoints.size, 0.0)
     below = np.arange(keypoints.size[1])[:, None] > keypoints.xy[index, 8, 1]
     image[region & ~below] = (190, 50, 60)
     image[region & below] = (40, 60, 160)

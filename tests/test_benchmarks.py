@@ -64,8 +64,8 @@ class TestPairs:
         assert len(studio.exact("ada", "waves")) == 3
 
     def test_the_whole_way(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(paired, "PAIRS", (Pair("bruno", "ada", "waves"),))
-        monkeypatch.setattr(paired, "Studio", partial(Studio, training_seconds=2.0, size=(192, 144)))
+        monkeypatch.setattr(known_truth, "PAIRS", (Pair("bruno", "ada", "waves"),))
+        monkeypatch.setattr(known_truth, "Studio", partial(Studio, training_seconds=2.0, size=(192, 144)))
         arguments = ("benchmark", "transfer", "--out", tmp_path, "--pairs", 1, "--seconds", 0.5)
         outcome = dance(*arguments, "--preset", "debug", "--steps", 4, "--json")
         assert outcome.code == 0, outcome.stderr

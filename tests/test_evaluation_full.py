@@ -22,7 +22,7 @@ from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
 from everybody_dance.images import Box
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.retarget.likeness import UNLIKE, unlike_frames
 from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
 from everybody_dance.training.loop import train
@@ -202,7 +202,7 @@ class TestAblation:
             done = ablate(subject, PRESETS["debug"], 8, [0], dance, watchers=[gallery])
         assert set(done.scores) == {*VARIANTS, "nearest_neighbor", "background"}
         for variant in ("frame-by-frame", "full"):
-            manifest = Performer.load(subject.folder / "ablation" / "seed-0" / variant, "cpu").manifest
+            manifest = load_performer(subject.folder / "ablation" / "seed-0" / variant, "cpu").manifest
             assert manifest.steps == 8
             assert manifest.previous_frame == (variant == "full")
             assert list(manifest.refiners) == (["face"] if variant == "full" else [])

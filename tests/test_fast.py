@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from everybody_dance.networks.fast import FastGenerator
-from everybody_dance.performer.engine import to_images, to_tensor
 from everybody_dance.performer.painter import Painter
+from everybody_dance.performer.tensors import to_images, to_tensor
 
 
 @pytest.mark.parametrize(("previous_frame", "puppet"), [(True, False), (False, True)])

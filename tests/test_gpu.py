@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from everybody_dance.networks.pix2pixhd import GlobalGenerator
-from everybody_dance.performer.engine import to_images, to_tensor
-from everybody_dance.performer.performer import Performer
-from everybody_dance.synthesis.clip import Synthesizer
+from everybody_dance.performer.model_files import load_performer
+from everybody_dance.performer.tensors import to_images, to_tensor
+from everybody_dance.synthesis.clip import dance_clip, frames
 from everybody_dance.training import checkpoint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -25,7 +25,7 @@ def test_trained_on_the_gpu_it_dances_on_both(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
     train(subject, PRESETS["debug"], steps=150, device="cuda", refined=["face", "hands"])
     dances = [
-        np.stack(list(Synthesizer(Performer.load(subject.folder, device), subject.keypoints[:5])))
+        np.stack(list(frames(dance_clip(load_performer(subject.folder, device), subject.keypoints[:5]))))
         for device in ("cuda", "cpu")
     ]
     difference = np.abs(dances[0].astype(float) - dances[1])

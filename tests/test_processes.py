@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.training import checkpoint
 from subjects import make_subject
 
@@ -95,7 +95,7 @@ def test_only_the_first_writes_and_speaks(tmp_path: Path) -> None:
     assert stdout.count('"command": "train"') == 1
     assert errors.count("Likeness to frames") == 1
     assert len((subject.folder / "training" / "log.jsonl").read_text().splitlines()) == 1
-    assert np.isfinite(Performer.load(subject.folder, "cpu").plate).all()
+    assert np.isfinite(load_performer(subject.folder, "cpu").plate).all()
 
 
 def test_a_killed_worker_starts_again_from_the_checkpoint(tmp_path: Path) -> None:

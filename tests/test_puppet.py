@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from everybody_dance.appearance.crop_cutting import SAME_MOMENT
-from everybody_dance.appearance.limb_bank import IN_MIRROR, LIMBS, Puppet, PuppetTrack, nearest
+from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack, nearest
 from everybody_dance.appearance.limb_cutting import choose_pictures, cut_out, typical_height
+from everybody_dance.appearance.limbs import IN_MIRROR, LIMBS
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.images import Box
-from everybody_dance.keypoints import Keypoints
-from everybody_dance.performer.performer import Performer
+from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.skeleton import Joint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -24,7 +25,7 @@ from subjects import make_subject
 
 SIZE = (256, 256)
 GREY = 90
-FOREARM = next(index for index, limb in enumerate(LIMBS) if limb.last == Joint.LEFT_WRIST)
+FOREARM = next(index for index, limb in enumerate(LIMBS) if limb.bone == "left forearm")
 
 
 def people(count: int = 6) -> Keypoints:
@@ -46,7 +47,7 @@ def bent(person: np.ndarray, angle: float) -> np.ndarray:
 
 def picture(keypoints: Keypoints, index: int) -> np.ndarray:
     """The stick figure in front of a grey wall stands for the person."""
-    figure = draw_pose(keypoints.xy[index], keypoints.confidence[index], whole_frame(SIZE), SIZE[1])
+    figure = draw_pose(keypoints.pose(index), whole_frame(SIZE), SIZE[1])
     return np.where(figure.any(axis=2, keepdims=True), figure, np.uint8(GREY))
 
 
@@ -54,7 +55,7 @@ def plate() -> np.ndarray:
     return np.full((SIZE[1], SIZE[0], 3), GREY, np.uint8)
 
 
-def puppet(keypoints: Keypoints, count: int = 6) -> Puppet:
+def puppet(keypoints: Keypoints, count: int = 6) -> LimbBank:
     height, known = typical_height(keypoints), np.ones(SIZE[::-1], bool)
     kept = choose_pictures(keypoints, np.arange(len(keypoints)), height, count)
     return cut_out(keypoints, kept, height, lambda index: picture(keypoints, index), plate(), known)
@@ -70,7 +71,7 @@ class TestLaying:
         keypoints = people()
         limbs = puppet(keypoints)
         pose = keypoints.xy[2], keypoints.confidence[2]
-        laid = limbs.lay(plate(), *pose, whole_frame(SIZE), nearest(limbs.costs(*pose)))
+        laid = limbs.lay(plate(), Pose(*pose), whole_frame(SIZE), nearest(limbs.costs(Pose(*pose))))
         truth = picture(keypoints, 2).astype(int)
         person = (truth != GREY).any(axis=2)
         assert np.abs(laid - truth)[person].mean() < 0.3 * np.abs(plate() - truth)[person].mean()
@@ -80,7 +81,7 @@ class TestLaying:
         limbs = puppet(people())
         xy = bent(standing(128, 220, 150), 2.6)
         laid = limbs.lay(
-            plate(), xy, np.ones(137, np.float32), whole_frame(SIZE), nearest(limbs.costs(xy, np.ones(137)))
+            plate(), Pose(xy, np.ones(137, np.float32)), whole_frame(SIZE), nearest(limbs.costs(Pose(xy, np.ones(137))))
         )
         there = middle_of_the_forearm(xy)
         assert np.abs(laid[there].astype(int) - (90, 255, 170)).max() < 40  # the colour of a left forearm
@@ -91,36 +92,38 @@ class TestLaying:
         keypoints.confidence[1, Joint.NOSE] = 0  # looks away
         limbs = puppet(keypoints, 2)
         for xy, confidence in zip(keypoints.xy, keypoints.confidence, strict=True):
-            best = nearest(limbs.costs(xy, confidence))
+            best = nearest(limbs.costs(Pose(xy, confidence)))
             assert (best.sum(axis=1) == 1).all()
-            laid = limbs.lay(plate(), xy, confidence, whole_frame(SIZE), best)
+            laid = limbs.lay(plate(), Pose(xy, confidence), whole_frame(SIZE), best)
             x, y = xy[[Joint.LEFT_EAR, Joint.RIGHT_EAR]].mean(axis=0)
             assert (laid[int(y), int(x)] != GREY).any()
-        facing, away = (limbs.costs(*joints)[7] for joints in zip(keypoints.xy, keypoints.confidence, strict=True))
+        facing, away = (
+            limbs.costs(Pose(*joints))[7] for joints in zip(keypoints.xy, keypoints.confidence, strict=True)
+        )
         assert facing.argmin() != away.argmin()
 
     def test_a_box_shows_what_the_frame_shows_there(self) -> None:
         keypoints = people()
         limbs = puppet(keypoints)
         pose = keypoints.xy[3], keypoints.confidence[3]
-        chosen = nearest(limbs.costs(*pose))
-        whole = limbs.lay(plate(), *pose, whole_frame(SIZE), chosen)
+        chosen = nearest(limbs.costs(Pose(*pose)))
+        whole = limbs.lay(plate(), Pose(*pose), whole_frame(SIZE), chosen)
         box = Box(96, 48, 96, 128)
-        assert np.array_equal(limbs.lay(box.cut(plate()), *pose, box, chosen), box.cut(whole))
+        assert np.array_equal(limbs.lay(box.cut(plate()), Pose(*pose), box, chosen), box.cut(whole))
         away = Box(-512, 0, 64, 64)
-        assert (limbs.lay(away.cut(plate()), *pose, away, chosen) == GREY).all()
+        assert (limbs.lay(away.cut(plate()), Pose(*pose), away, chosen) == GREY).all()
 
     def test_what_was_not_found_is_not_laid(self) -> None:
         keypoints = people()
         limbs = puppet(keypoints)
         confidence = keypoints.confidence[0].copy()
         confidence[Joint.LEFT_WRIST] = 0
-        chosen = nearest(limbs.costs(keypoints.xy[0], confidence))
+        chosen = nearest(limbs.costs(Pose(keypoints.xy[0], confidence)))
         assert not chosen[FOREARM].any()
         assert (np.delete(chosen, FOREARM, axis=0).sum(axis=1) == 1).all()
-        laid = limbs.lay(plate(), keypoints.xy[0], confidence, whole_frame(SIZE), chosen)
+        laid = limbs.lay(plate(), Pose(keypoints.xy[0], confidence), whole_frame(SIZE), chosen)
         assert (laid[middle_of_the_forearm(keypoints.xy[0])] == GREY).all()
-        nobody = nearest(limbs.costs(keypoints.xy[0], np.zeros(137, np.float32)))
+        nobody = nearest(limbs.costs(Pose(keypoints.xy[0], np.zeros(137, np.float32))))
         assert not nobody.any()
 
     def test_in_a_mirror(self) -> None:
@@ -129,10 +132,10 @@ class TestLaying:
         mirrored = keypoints.mirrored()
         there = mirrored.xy[1], mirrored.confidence[1]
         flipped = limbs.mirrored()
-        assert np.allclose(flipped.costs(*there), limbs.costs(*pose)[IN_MIRROR], atol=1e-5)
-        chosen = nearest(limbs.costs(*pose))
-        here = limbs.lay(plate(), *pose, whole_frame(SIZE), chosen).astype(int)
-        laid = flipped.lay(plate(), *there, whole_frame(SIZE), chosen[IN_MIRROR])[:, ::-1]
+        assert np.allclose(flipped.costs(Pose(*there)), limbs.costs(Pose(*pose))[IN_MIRROR], atol=1e-5)
+        chosen = nearest(limbs.costs(Pose(*pose)))
+        here = limbs.lay(plate(), Pose(*pose), whole_frame(SIZE), chosen).astype(int)
+        laid = flipped.lay(plate(), Pose(*there), whole_frame(SIZE), chosen[IN_MIRROR])[:, ::-1]
         # Left and right arms are laid in the other order, which shows only where they meet.
         assert np.abs(here - laid).mean() < 0.5
 
@@ -143,7 +146,7 @@ class TestChoosing:
         kept = choose_pictures(keypoints, np.arange(6), typical_height(keypoints), 6)
         limbs = puppet(keypoints)
         for index in range(6):
-            best = nearest(limbs.costs(keypoints.xy[index], keypoints.confidence[index]))
+            best = nearest(limbs.costs(keypoints.pose(index)))
             assert kept[FOREARM, best[FOREARM].argmax()] == index
 
     def test_hidden_and_covered_limbs_are_passed_over(self) -> None:
@@ -162,18 +165,18 @@ class TestChoosing:
         assert kept.shape == (len(LIMBS), 5)
         assert set(kept.ravel().tolist()) == {-1, 0, 2}
         limbs = puppet(keypoints, 5)
-        assert np.isfinite(limbs.costs(keypoints.xy[0], keypoints.confidence[0])).sum() == 3 * len(LIMBS)
+        assert np.isfinite(limbs.costs(keypoints.pose(0))).sum() == 3 * len(LIMBS)
 
     def laid(self, angles: list[float], fps: float = 1.0) -> list[np.ndarray]:
         """How much of each picture of the forearm is shown while it is bent so."""
         keypoints = people(3)
-        track, weights = PuppetTrack(puppet(keypoints), fps), []
+        track, weights = LimbTrack(puppet(keypoints), fps), []
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Puppet, "lay", lambda *given: weights.append(given[-1][FOREARM]))
+            patched.setattr(LimbBank, "lay", lambda *given: weights.append(given[-1][FOREARM]))
             for angle in angles:
                 confidence = keypoints.confidence[0].copy()
                 confidence[Joint.LEFT_WRIST] = np.isfinite(angle)
-                track.follow(plate(), bent(standing(128, 220, 150), angle), confidence, whole_frame(SIZE))
+                track.follow(plate(), Pose(bent(standing(128, 220, 150), angle), confidence), whole_frame(SIZE))
         return weights
 
     def test_what_is_laid_stays_until_another_is_clearly_nearer(self) -> None:
@@ -194,11 +197,11 @@ class TestChoosing:
         keypoints = people()
         limbs = puppet(keypoints)
         pose = keypoints.xy[0], keypoints.confidence[0]
-        one = nearest(limbs.costs(*pose))
+        one = nearest(limbs.costs(Pose(*pose)))
         other = one.copy()
-        other[FOREARM] = nearest(limbs.costs(keypoints.xy[5], keypoints.confidence[5]))[FOREARM]
+        other[FOREARM] = nearest(limbs.costs(keypoints.pose(5)))[FOREARM]
         pictures = [
-            limbs.lay(plate(), *pose, whole_frame(SIZE), w).astype(int) for w in (one, other, (one + other) / 2)
+            limbs.lay(plate(), Pose(*pose), whole_frame(SIZE), w).astype(int) for w in (one, other, (one + other) / 2)
         ]
         assert np.abs(pictures[0] - pictures[1]).max() > 20
         assert np.abs((pictures[0] + pictures[1]) / 2 - pictures[2]).max() <= 2
@@ -206,12 +209,12 @@ class TestChoosing:
     def test_arrays_and_back(self) -> None:
         limbs = puppet(people())
         arrays = limbs.arrays()
-        again = Puppet.from_arrays(arrays)
+        again = LimbBank.from_arrays(arrays)
         assert all(np.array_equal(again.arrays()[name], array) for name, array in arrays.items())
-        with pytest.raises(ValueError, match="no puppet"):
-            Puppet.from_arrays(arrays | {"lengths": arrays["lengths"][:, 1:]})
-        with pytest.raises(ValueError, match="no puppet"):
-            Puppet.from_arrays(arrays | {"pictures.3": arrays["pictures.3"][:, 1:]})
+        with pytest.raises(ValueError, match="not a limb bank"):
+            LimbBank.from_arrays(arrays | {"lengths": arrays["lengths"][:, 1:]})
+        with pytest.raises(ValueError, match="not a limb bank"):
+            LimbBank.from_arrays(arrays | {"pictures.3": arrays["pictures.3"][:, 1:]})
 
 
 class TestTraining:
@@ -224,11 +227,11 @@ class TestTraining:
         assert set(training.frames[training.frames >= 0].tolist()) <= set(subject.training_frames.tolist())
         moment = 40
         asked: list[np.ndarray] = []
-        lay = Puppet.lay
+        lay = LimbBank.lay
         pose = data.keypoints.xy[moment], data.keypoints.confidence[moment]
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Puppet, "lay", lambda *given: asked.append(given[-1]) or lay(*given))
-            training.lay(moment, data.plate, *pose, whole_frame((128, 128)), False)
+            patched.setattr(LimbBank, "lay", lambda *given: asked.append(given[-1]) or lay(*given))
+            training.lay(moment, data.plate, Pose(*pose), whole_frame((128, 128)), False)
         frames = training.frames[asked[0] > 0]
         assert len(frames) == len(LIMBS)
         assert (np.abs(frames - moment) > SAME_MOMENT * 25).all()
@@ -261,16 +264,16 @@ class TestTraining:
     def test_it_is_kept_with_the_performer(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
         performer = train(subject, PRESETS["debug"], steps=2, refined=())
-        loaded = Performer.load(subject.folder, "cpu")
-        assert performer.puppet is not None
-        assert loaded.puppet is not None
+        loaded = load_performer(subject.folder, "cpu")
+        assert performer.limb_bank is not None
+        assert loaded.limb_bank is not None
         pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
-        assert np.array_equal(loaded.puppet.costs(*pose), performer.puppet.costs(*pose))
+        assert np.array_equal(loaded.limb_bank.costs(Pose(*pose)), performer.limb_bank.costs(Pose(*pose)))
         train(subject, replace(PRESETS["debug"], puppet=0), steps=2, refined=(), restart=True)
-        assert Performer.load(subject.folder, "cpu").puppet is None
+        assert load_performer(subject.folder, "cpu").limb_bank is None
         assert not (subject.folder / "model" / "puppet.safetensors").exists()
 
     def test_without_a_plate_there_is_none(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
         subject.manifest = subject.manifest.model_copy(update={"camera_moves": True})
-        assert train(subject, PRESETS["debug"], steps=2, refined=()).puppet is None
+        assert train(subject, PRESETS["debug"], steps=2, refined=()).limb_bank is None

@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from everybody_dance.appearance.crop_bank import References, ReferenceTrack, most_telling
+from everybody_dance.appearance.crop_bank import CropBank, CropTrack
+from everybody_dance.appearance.crop_cutting import _representative
 from everybody_dance.drawing.crops import PART_JOINTS, Crop
 from everybody_dance.images import Box
+from everybody_dance.keypoints import Pose
 from everybody_dance.skeleton import LEFT_HAND, MIRROR, RIGHT_HAND
 from everybody_dance.training.samples import PairDataset, Variety
 from subjects import SIZE, make_subject
@@ -26,6 +28,11 @@ def a_face(seed: int = 0) -> np.ndarray:
     return keypoints
 
 
+def pose_of(joints: np.ndarray) -> Pose:
+    """The pose of (137, 3): x, y and confidence."""
+    return Pose(joints[:, :2], joints[:, 2])
+
+
 def drawn(keypoints: np.ndarray) -> np.ndarray:
     """uint8 (64, 64, 3): soft dots at the first joints, each of its own colour."""
     image = np.full((SIDE, SIDE, 3), 60, np.uint8)
@@ -35,10 +42,10 @@ def drawn(keypoints: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), 1)
 
 
-def references(*faces: np.ndarray) -> References:
+def references(*faces: np.ndarray) -> CropBank:
     crops = [Crop(Box(0, 0, SIDE, SIDE), 0)] * len(faces)
     images = np.array([drawn(face) for face in faces], np.uint8).reshape(-1, SIDE, SIDE, 3)
-    return References.of("face", crops, images, list(faces))
+    return CropBank.of("face", crops, images, [pose_of(face) for face in faces])
 
 
 def turned(face: np.ndarray, angle: float, scale: float, by: tuple[float, float]) -> np.ndarray:
@@ -54,7 +61,7 @@ class TestFitting:
     def test_a_face_that_is_turned_scaled_and_moved(self, angle: float, scale: float, by: tuple[float, float]) -> None:
         face = a_face()
         wanted = turned(face, angle, scale, by)
-        fitted = references(face).fitted(0, wanted[:, :2], wanted[:, 2])
+        fitted = references(face).fitted(0, pose_of(wanted))
         error = np.abs(fitted.astype(int) - drawn(wanted)).mean()
         assert error < 0.5 * max(np.abs(drawn(face).astype(int) - drawn(wanted)).mean(), 1)
 
@@ -63,7 +70,7 @@ class TestFitting:
         wanted = face.copy()
         far = int(JOINTS[np.argmin(face[JOINTS[:5], 0])])  # one of those that are drawn
         wanted[far, :2] += (-5, 2)
-        image = references(face).fitted(0, wanted[:, :2], wanted[:, 2])
+        image = references(face).fitted(0, pose_of(wanted))
         place = np.round(wanted[far, :2] - 0.5).astype(int)
         before = drawn(face)[place[1], place[0]].astype(int)
         truth = drawn(wanted)[place[1], place[0]].astype(int)
@@ -72,11 +79,11 @@ class TestFitting:
     def test_limits(self) -> None:
         face = a_face()
         huge = turned(face, 0, 3, (0, 0))
-        fitted = references(face).fitted(0, huge[:, :2], huge[:, 2])
+        fitted = references(face).fitted(0, pose_of(huge))
         assert fitted.shape == (SIDE, SIDE, 3)
         lonely = face.copy()
         lonely[JOINTS[2:], 2] = 0
-        assert np.array_equal(references(face).fitted(0, lonely[:, :2], lonely[:, 2]), drawn(face))
+        assert np.array_equal(references(face).fitted(0, pose_of(lonely)), drawn(face))
 
 
 class TestChoice:
@@ -84,14 +91,14 @@ class TestChoice:
         faces = [a_face(seed) for seed in range(4)]
         bank = references(*faces)
         wanted = turned(faces[2], 0, 1, (7, -9))
-        distances = bank.distances(wanted[:, :2], wanted[:, 2], 0)
+        distances = bank.distances(pose_of(wanted), 0)
         assert distances.argmin() == 2
         assert distances[2] == pytest.approx(0, abs=1e-8)
         # A joint more or less counts a little.
         wanted[JOINTS[-1], 2] = 0
-        assert bank.distances(wanted[:, :2], wanted[:, 2], 0)[2] == pytest.approx(0.01 / len(JOINTS), abs=1e-6)
+        assert bank.distances(pose_of(wanted), 0)[2] == pytest.approx(0.01 / len(JOINTS), abs=1e-6)
         wanted[JOINTS[2:], 2] = 0
-        assert np.isinf(bank.distances(wanted[:, :2], wanted[:, 2], 0)).all()
+        assert np.isinf(bank.distances(pose_of(wanted), 0)).all()
 
     def test_what_is_kept_stands_for_the_rest(self) -> None:
         # Three of one kind, two of another, and one that is like none: the middle of each kind, the largest first.
@@ -102,32 +109,32 @@ class TestChoice:
             face[JOINTS[3], 0] += moved
             faces.append(face)
         bank = references(*faces)
-        chosen = most_telling(bank, 3).tolist()
+        chosen = _representative(bank, 3).tolist()
         assert chosen[0] == 0
         assert [kinds[place][0] for place in chosen] == [0, 1, 2]
-        assert sorted(most_telling(bank, 99).tolist()) == list(range(6))
-        assert len(most_telling(references(), 3)) == 0
+        assert sorted(_representative(bank, 99).tolist()) == list(range(6))
+        assert len(_representative(references(), 3)) == 0
 
 
 class TestTrack:
     """Two references whose first joint lies at 20 and at 30, a joint that wanders between them."""
 
-    def bank(self) -> tuple[References, np.ndarray]:
+    def bank(self) -> tuple[CropBank, np.ndarray]:
         one = a_face()
         one[JOINTS[0], 0] = 20
         other = one.copy()
         other[JOINTS[0], 0] = 30
         dark, bright = (np.full((SIDE, SIDE, 3), value, np.uint8) for value in (50, 150))
         crops = [Crop(Box(0, 0, SIDE, SIDE), 0)] * 2
-        return References.of("face", crops, np.stack([dark, bright]), [one, other]), one
+        return CropBank.of("face", crops, np.stack([dark, bright]), [pose_of(one), pose_of(other)]), one
 
     def shown(self, places: list[float], fps: float = 30.0) -> list[int]:
         bank, face = self.bank()
-        track = ReferenceTrack(bank, fps)
+        track = CropTrack(bank, fps)
         levels = []
         for place in places:
             face[JOINTS[0], 0] = place
-            picture = track.follow(face[:, :2], face[:, 2], 0)
+            picture = track.follow(pose_of(face), 0)
             assert picture is not None
             levels.append(int(picture[5, 5, 0]))
         return levels
@@ -146,11 +153,11 @@ class TestTrack:
 
     def test_after_a_rest_nothing_is_left_of_what_was_shown(self) -> None:
         bank, face = self.bank()
-        track = ReferenceTrack(bank, 30)
-        track.follow(face[:, :2], face[:, 2], 0)
+        track = CropTrack(bank, 30)
+        track.follow(pose_of(face), 0)
         track.keep(set())
         face[JOINTS[0], 0] = 29
-        picture = track.follow(face[:, :2], face[:, 2], 0)
+        picture = track.follow(pose_of(face), 0)
         assert picture is not None
         assert picture[5, 5, 0] == 150
 
@@ -158,23 +165,23 @@ class TestTrack:
         bank, face = self.bank()
         confidence = bank.confidence.copy()
         confidence[1, JOINTS[3:]] = 0
-        track = ReferenceTrack(replace(bank, confidence=confidence), 30)
+        track = CropTrack(replace(bank, confidence=confidence), 30)
         first_joints, others = face[:, 2].copy(), face[:, 2].copy()
         first_joints[JOINTS[3:]] = 0
         others[JOINTS[:3]] = 0
         face[JOINTS[0], 0] = 30
-        track.follow(face[:, :2], first_joints, 0)
-        picture = track.follow(face[:, :2], others, 0)
+        track.follow(Pose(face[:, :2], first_joints), 0)
+        picture = track.follow(Pose(face[:, :2], others), 0)
         assert picture is not None
         assert picture[5, 5, 0] == 50
 
     def test_what_cannot_be_laid_on_anything_shows_nothing(self) -> None:
         bank, face = self.bank()
-        track = ReferenceTrack(bank, 30)
+        track = CropTrack(bank, 30)
         nobody = np.zeros(137, np.float32)
-        assert track.follow(face[:, :2], nobody, 0) is None
-        assert track.follow(face[:, :2], face[:, 2], 0) is not None
-        assert ReferenceTrack(references(), 30).follow(face[:, :2], face[:, 2], 0) is None
+        assert track.follow(Pose(face[:, :2], nobody), 0) is None
+        assert track.follow(pose_of(face), 0) is not None
+        assert CropTrack(references(), 30).follow(pose_of(face), 0) is None
 
 
 def test_a_mirror_makes_left_hands_right_ones() -> None:
@@ -183,7 +190,7 @@ def test_a_mirror_makes_left_hands_right_ones() -> None:
     keypoints[LEFT_HAND, 1] = 30
     keypoints[LEFT_HAND, 2] = 1
     image = np.arange(SIDE * SIDE * 3, dtype=np.uint32).astype(np.uint8).reshape(SIDE, SIDE, 3)
-    one = References.of("hands", [Crop(Box(0, 0, SIDE, SIDE), 0)], image[None], [keypoints])
+    one = CropBank.of("hands", [Crop(Box(0, 0, SIDE, SIDE), 0)], image[None], [pose_of(keypoints)])
     other = one.mirrored()
     assert (one.group.tolist(), other.group.tolist()) == ([0], [1])
     assert np.array_equal(other.images[0], image[:, ::-1])
@@ -192,15 +199,15 @@ def test_a_mirror_makes_left_hands_right_ones() -> None:
     again = other.mirrored()
     found = one.confidence[0] > 0
     assert np.array_equal(again.xy[0, found], one.xy[0, found])
-    assert np.isinf(one.distances(keypoints[:, :2], keypoints[:, 2], 1)).all()
+    assert np.isinf(one.distances(pose_of(keypoints), 1)).all()
 
 
 def test_arrays_there_and_back() -> None:
     bank = references(a_face(0), a_face(1))
-    again = References.from_arrays("face", bank.arrays())
+    again = CropBank.from_arrays("face", bank.arrays())
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in bank.arrays().items())
-    with pytest.raises(ValueError, match="no references"):
-        References.from_arrays("face", {**bank.arrays(), "group": bank.group[:1]})
+    with pytest.raises(ValueError, match="not a crop bank"):
+        CropBank.from_arrays("face", {**bank.arrays(), "group": bank.group[:1]})
 
 
 class TestSamples:

@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everybody_dance.drawing.crops import crop_side, part_crops
+from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.networks.face_gan import MASK_START, Refiner, fade
 from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer
-from everybody_dance.performer.performer import Performer, RefinerManifest
+from everybody_dance.performer.manifest import RefinerManifest
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.skeleton import LEFT_HAND, RIGHT_HAND, Joint
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.clip import Synthesizer
+from everybody_dance.synthesis.clip import dance_clip, frames
 from everybody_dance.training import checkpoint
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS, frame_by_frame, stages
@@ -52,7 +54,7 @@ class TestCrops:
         part=st.sampled_from(["face", "hands"]),
     )
     def test_a_crop_is_a_square_inside_the_frame(self, x: float, y: float, side: int, part: Any) -> None:
-        for crop in part_crops(standing(x, y, 80), np.ones(137, np.float32), part, side, (200, 100)):
+        for crop in part_crops(Pose(standing(x, y, 80), np.ones(137, np.float32)), part, side, (200, 100)):
             box = crop.box
             assert box.width == box.height == side
             assert 0 <= box.x <= 200 - side
@@ -63,15 +65,15 @@ class TestCrops:
         xy[Joint.NOSE], xy[Joint.LEFT_EAR] = (100, 40), (110, 50)
         xy[LEFT_HAND], xy[RIGHT_HAND] = (150, 80), (50, 80)
         confidence[[Joint.NOSE, Joint.LEFT_EAR]] = confidence[LEFT_HAND] = 1
-        (face,) = part_crops(xy, confidence, "face", 32, (200, 100))
+        (face,) = part_crops(Pose(xy, confidence), "face", 32, (200, 100))
         assert (face.box.x, face.box.y) == (105 - 16, 45 - 16)
-        (hand,) = part_crops(xy, confidence, "hands", 32, (200, 100))
+        (hand,) = part_crops(Pose(xy, confidence), "hands", 32, (200, 100))
         assert (hand.box.x, hand.box.y, hand.group) == (150 - 16, 80 - 16, 0)
 
     def test_a_face_that_looks_away_has_none(self) -> None:
         xy, confidence = np.zeros((137, 2), np.float32), np.ones(137, np.float32)
         confidence[Joint.NOSE] = 0
-        assert part_crops(xy, confidence, "face", 32, (200, 100)) == []
+        assert part_crops(Pose(xy, confidence), "face", 32, (200, 100)) == []
 
     def test_sides(self) -> None:
         tall = clip([standing(250, 480, 400)], size=(500, 500), fps=FPS)
@@ -179,7 +181,7 @@ class TestSamples:
         subject.keypoints.confidence[:, RIGHT_HAND] = 0
         performer = train(subject, DEBUG, steps=3, refined=["hands", "face"])
         assert list(performer.refiners) == ["face"]
-        assert list(Performer.load(subject.folder, "cpu").refiners) == ["face"]
+        assert list(load_performer(subject.folder, "cpu").refiners) == ["face"]
 
 
 class TestTraining:
@@ -240,10 +242,9 @@ class TestPerformer:
         torch.manual_seed(0)
         torch.nn.init.normal_(refiner.generator.layers[-1].weight, 0, 0.5)
         refined = performer.refined("face", RefinerManifest(side=32, arguments={}), refiner)
-        pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
-        before = subject.frame(0)
-        after = refined.refine(before, *pose, refined.tracks(25))
-        box = part_crops(*pose, "face", 32, SIZE)[0].box
+        pose, before = subject.keypoints.pose(0), subject.frame(0)
+        after = refined.refine(before, PoseImage(pose, SIZE[1]), refined.tracks(25))
+        box = part_crops(pose, "face", 32, SIZE)[0].box
         changed = (before != after).any(-1)
         assert changed[box.y : box.y + 32, box.x : box.x + 32].mean() > 0.5
         changed[box.y : box.y + 32, box.x : box.x + 32] = False
@@ -251,16 +252,16 @@ class TestPerformer:
 
     def test_saved_loaded_and_taken_back(self, subject: Subject) -> None:
         trained = train(subject, DEBUG, steps=12, refined=["face", "hands"])
-        loaded = Performer.load(subject.folder, "cpu")
-        frames = [list(Synthesizer(performer, subject.keypoints[:3])) for performer in (trained, loaded)]
-        assert all(np.array_equal(one, other) for one, other in zip(*frames, strict=True))
+        loaded = load_performer(subject.folder, "cpu")
+        danced = [list(frames(dance_clip(performer, subject.keypoints[:3]))) for performer in (trained, loaded)]
+        assert all(np.array_equal(one, other) for one, other in zip(*danced, strict=True))
         assert len(loaded.poses) == len(trained.poses) > 30
         assert np.array_equal(loaded.poses.xy, trained.poses.xy)
-        kept, read = trained.references, loaded.references
+        kept, read = trained.crop_banks, loaded.crop_banks
         assert {part: len(references) for part, references in kept.items()} == {"face": 8, "hands": 8}
         assert all(np.array_equal(kept[part].images, read[part].images) for part in kept)
         train(subject, DEBUG, steps=12, refined=[])
-        assert not Performer.load(subject.folder, "cpu").refiners
+        assert not load_performer(subject.folder, "cpu").refiners
         assert not list((subject.folder / "model").glob("face*"))
 
     def test_a_flipped_bit_in_a_refiner_is_seen(self, subject: Subject) -> None:
@@ -270,5 +271,5 @@ class TestPerformer:
         data[-9] ^= 1
         path.write_bytes(data)
         with pytest.raises(DanceError) as caught:
-            Performer.load(subject.folder)
+            load_performer(subject.folder)
         assert caught.value.code == "bad-model"

@@ -14,7 +14,7 @@ from everybody_dance.evaluation import results
 from everybody_dance.evaluation.compare import Spread, compare_all
 from everybody_dance.evaluation.gallery import SHOWN, Gallery
 from everybody_dance.evaluation.report import Clip, Report, Strip, Table, figure_table, plot
-from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.video import VideoReader
 from subjects import SIZE, picture, swaying
 from worlds import LittleWorld, dance
@@ -120,7 +120,7 @@ class TestResults:
         assert [json.loads(line)["figures"]["a"] for line in lines] == [1, 2]
 
     def test_provenance_says_what_but_not_when(self, little_world: LittleWorld) -> None:
-        performer = Performer.load(little_world.subject, "cpu")
+        performer = load_performer(little_world.subject, "cpu")
         one, two = (results.provenance(["dance"], {"p": (little_world.subject, performer)}) for _ in range(2))
         assert one == two
         assert one["performers"]["p"]["seed"] == 0

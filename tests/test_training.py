@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint, loop
@@ -120,14 +122,17 @@ class TestSamples:
         assert np.array_equal(some[0].frames, some[1].frames)
 
 
+def drawn(subject: Subject, index: int) -> PoseImage:
+    """The pose of one frame, drawn."""
+    return PoseImage(subject.keypoints.pose(index), subject.manifest.size[1])
+
+
 class TestTraining:
     def test_it_learns(self, subject: Subject) -> None:
         performer = train(subject, dataclasses.replace(DEBUG, previous_frame=False), steps=150)
         index = 20
         box = performer.windows(subject.keypoints)[index]
-        painted = performer.step(
-            subject.keypoints.xy[index], subject.keypoints.confidence[index], box, None, performer.tracks(25)
-        )
+        painted = performer.step(drawn(subject, index), box, None, performer.tracks(25)).frame
         truth = picture(subject.keypoints, index).astype(float)
         error, of_the_wall = (np.abs(image - truth).mean() for image in (painted, subject.plate))
         assert error < 0.6 * of_the_wall
@@ -275,10 +280,11 @@ class TestCheckpoints:
 class TestPerformerFile:
     def test_saved_and_loaded_it_paints_the_same(self, subject: Subject) -> None:
         performer = train(subject, DEBUG, steps=2)
-        loaded = Performer.load(subject.folder, "cpu")
+        loaded = load_performer(subject.folder, "cpu")
         box = performer.windows(subject.keypoints)[0]
-        pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
-        painted = [one.step(*pose, box, subject.frame(0), one.tracks(25)) for one in (performer, loaded)]
+        painted = [
+            one.step(drawn(subject, 0), box, subject.frame(0), one.tracks(25)).frame for one in (performer, loaded)
+        ]
         assert np.array_equal(*painted)
         assert loaded.manifest.window == (box.width, box.height)
 
@@ -292,7 +298,7 @@ class TestPerformerFile:
         data[len(data) // 3] ^= 0x80
         path.write_bytes(data)
         with pytest.raises(DanceError) as caught:
-            Performer.load(subject.folder / "model")
+            load_performer(subject.folder / "model")
         assert caught.value.code == "bad-model"
 
     def test_of_versions_before_the_last_is_read_while_poses_are_drawn_alike(self, subject: Subject) -> None:
@@ -301,22 +307,22 @@ class TestPerformerFile:
         fields = json.loads(path.read_text())
         del fields["puppet"]
         path.write_text(json.dumps(fields | {"version": 3}))
-        loaded = Performer.load(subject.folder, "cpu")
-        box, pose = expected.windows(subject.keypoints)[0], (subject.keypoints.xy[0], subject.keypoints.confidence[0])
-        painted = [one.step(*pose, box, None, one.tracks(25)) for one in (expected, loaded)]
+        loaded = load_performer(subject.folder, "cpu")
+        box = expected.windows(subject.keypoints)[0]
+        painted = [one.step(drawn(subject, 0), box, None, one.tracks(25)).frame for one in (expected, loaded)]
         assert np.array_equal(*painted)
         path.write_text(json.dumps(fields | {"version": 2}))
         with pytest.raises(DanceError) as caught:
-            Performer.load(subject.folder)
+            load_performer(subject.folder)
         assert caught.value.code == "older-version"
 
     def test_none_and_newer(self, subject: Subject) -> None:
         with pytest.raises(DanceError) as caught:
-            Performer.load(subject.folder)
+            load_performer(subject.folder)
         assert caught.value.code == "no-model"
         train(subject, DEBUG, steps=1)
         path = subject.folder / "model" / "model.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
         with pytest.raises(DanceError) as caught:
-            Performer.load(subject.folder)
+            load_performer(subject.folder)
         assert caught.value.code == "newer-version"

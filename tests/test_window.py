@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import SIZE_STEP, STRIDE, person_windows, whole_frame
+from everybody_dance.drawing.window import SIZE_STEP, person_windows, whole_frame
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from figures import clip, standing
+
+STRIDE = 16
 
 boxes = st.builds(Box, st.integers(-60, 90), st.integers(-60, 90), st.integers(1, 70), st.integers(1, 70))
 images = st.builds(
@@ -63,7 +65,7 @@ walks = st.lists(st.tuples(st.floats(-50, 690), st.floats(60, 480), st.floats(30
 @settings(max_examples=60)
 @given(keypoints=walks, at_least=st.sampled_from([(32, 32), (96, 224), (2048, 2048)]))
 def test_boxes_are_on_the_grid_and_of_one_size(keypoints: Keypoints, at_least: tuple[int, int]) -> None:
-    windows = person_windows(keypoints, at_least=at_least)
+    windows = person_windows(keypoints, STRIDE, at_least=at_least)
     limit = whole_frame(keypoints.size)
     assert len(windows) == len(keypoints)
     assert len({(box.width, box.height) for box in windows}) == 1
@@ -85,7 +87,7 @@ def test_boxes_are_on_the_grid_and_of_one_size(keypoints: Keypoints, at_least: t
 )
 def test_the_person_is_inside(height: float, places: list[tuple[float, float]]) -> None:
     keypoints = clip([standing(x, y, height) for x, y in places])
-    for box, xy in zip(person_windows(keypoints), keypoints.xy, strict=True):
+    for box, xy in zip(person_windows(keypoints, STRIDE), keypoints.xy, strict=True):
         inside = np.clip(xy, 0, keypoints.size)
         assert (inside >= [box.x, box.y]).all()
         assert (inside <= [box.x + box.width, box.y + box.height]).all()
@@ -95,7 +97,7 @@ def test_a_box_always_fits_the_margin_too() -> None:
     """The worst places relative to the grid: with no room to spare the box would be centred anew in every frame."""
     keypoints = clip([standing(300 + shift / 4, 400, 240) for shift in range(64)])
     margin = 0.1 * np.ptp(keypoints.xy[0, :, 1])
-    for box, xy in zip(person_windows(keypoints), keypoints.xy, strict=True):
+    for box, xy in zip(person_windows(keypoints, STRIDE), keypoints.xy, strict=True):
         low, high = xy.min(axis=0) - margin, xy.max(axis=0) + margin
         assert (low >= [box.x - 0.01, box.y - 0.01]).all()
         assert (high <= [box.x + box.width + 0.01, box.y + box.height + 0.01]).all()
@@ -106,12 +108,12 @@ def test_a_box_always_fits_the_margin_too() -> None:
 def test_a_still_person_has_a_still_box(x: float, ankle_y: float, seed: int) -> None:
     jitter = np.random.default_rng(seed).normal(0, 0.3, (40, 1, 2))
     keypoints = clip(standing(x, ankle_y, 200)[None] + jitter)
-    assert len(set(person_windows(keypoints))) <= 2
+    assert len(set(person_windows(keypoints, STRIDE))) <= 2
 
 
 def test_the_box_waits_until_the_person_comes_near_its_edge() -> None:
     keypoints = clip([standing(100 + 4 * t, 400, 200) for t in range(100)])
-    x = np.array([box.x for box in person_windows(keypoints, at_least=(320, 320))])
+    x = np.array([box.x for box in person_windows(keypoints, STRIDE, at_least=(320, 320))])
     moved = np.flatnonzero(np.diff(x))
     assert 1 <= len(moved) <= 8
     assert (np.diff(x) >= 0).all()
@@ -119,8 +121,8 @@ def test_the_box_waits_until_the_person_comes_near_its_edge() -> None:
 
 def test_a_cut_centres_anew() -> None:
     keypoints = clip([standing(260, 400, 200)] * 5 + [standing(300, 400, 200)] * 5)
-    stays = person_windows(keypoints, at_least=(320, 320))
-    jumps = person_windows(keypoints, cuts=[5, 99], at_least=(320, 320))
+    stays = person_windows(keypoints, STRIDE, at_least=(320, 320))
+    jumps = person_windows(keypoints, STRIDE, cuts=[5, 99], at_least=(320, 320))
     assert len({box.x for box in stays}) == 1
     assert jumps[4].x < jumps[5].x
 
@@ -129,11 +131,11 @@ def test_frames_without_a_person_keep_the_last_box() -> None:
     keypoints = clip([standing(100, 400, 200)] * 3 + [standing(500, 400, 200)] * 3)
     confidence = keypoints.confidence.copy()
     confidence[[0, 2, 3]] = 0
-    windows = person_windows(Keypoints(keypoints.xy, confidence, keypoints.size, keypoints.fps))
-    assert windows[0] == windows[1] == windows[2] == windows[3]
+    windows = person_windows(Keypoints(keypoints.xy, confidence, keypoints.size, keypoints.fps), STRIDE)
+    assert windows[1] == windows[2] == windows[3]
     assert windows[4] == windows[5] != windows[3]
 
 
 def test_nobody_at_all_still_gets_boxes() -> None:
-    windows = person_windows(Keypoints.empty(3, (640, 480), Fraction(30)), at_least=(96, 9999))
+    windows = person_windows(Keypoints.empty(3, (640, 480), Fraction(30)), STRIDE, at_least=(96, 9999))
     assert windows == [Box(0, 0, 96, 480)] * 3

@@ -7,7 +7,7 @@ and Motor Control of Human Movement*, figure 4.1).
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.skeleton import ANKLES, HEAD_JOINTS, Joint
+from everybody_dance.skeleton import ANKLES, BONES, HEAD_JOINTS
 
 HEAD_TO_ANKLE = 0.866
 """From the nose (0.905 of the height) down to the ankle (0.039)."""
@@ -15,35 +15,35 @@ HEAD_TO_ANKLE = 0.866
 TORSO = 0.288
 """From the shoulders' height (0.818) down to the hips' (0.530)."""
 
-# Bones by the fraction of body height that they measure; of several the longest counts, it is foreshortened least.
-_BONES: tuple[tuple[float, tuple[tuple[Joint, Joint], ...]], ...] = (
-    (TORSO, ((Joint.NECK, Joint.MID_HIP),)),
-    (0.245, ((Joint.RIGHT_HIP, Joint.RIGHT_KNEE), (Joint.LEFT_HIP, Joint.LEFT_KNEE))),
-    (0.246, ((Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE), (Joint.LEFT_KNEE, Joint.LEFT_ANKLE))),
-    (0.186, ((Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW), (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW))),
-    (0.146, ((Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST), (Joint.LEFT_ELBOW, Joint.LEFT_WRIST))),
-    (0.22, ((Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER),)),
+# Bones by the fraction of body height that they measure. Of several the longest counts: it is foreshortened least.
+_MEASURED: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (TORSO, ("spine",)),
+    (0.245, ("right thigh", "left thigh")),
+    (0.246, ("right shin", "left shin")),
+    (0.186, ("right upper arm", "left upper arm")),
+    (0.146, ("right forearm", "left forearm")),
+    (0.22, ("shoulders",)),
 )
 
 
 def body_height(xy: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How tall the person would stand, crown to sole, in pixels, from each frame alone.
+    """The person's standing height, crown to sole, estimated from each frame by itself.
 
-    Every visible bone gives an estimate, and foreshortening only ever makes it too short, so the third quartile of
-    them is taken: a crouch or raised arms hardly change it, one misplaced joint neither.
+    Every visible bone gives an estimate. Foreshortening only makes it too short, so the third quartile is taken: a
+    crouch, raised arms or one misplaced joint hardly change it.
 
     Args:
         xy: (T, 137, 2) in pixels.
         confidence: (T, 137) in [0, 1].
 
     Returns:
-        (T,), 0 where no bone was found.
+        float64 (T,), in pixels; 0 where no bone was found.
     """
     found = confidence > 0
     place = xy.astype(np.float64)
     estimates = [_head_to_ankle(place, found) / HEAD_TO_ANKLE]
-    for fraction, bones in _BONES:
-        first, second = np.array(bones).T
+    for fraction, bones in _MEASURED:
+        first, second = np.array([BONES[bone] for bone in bones]).T
         length = np.linalg.norm(place[:, first] - place[:, second], axis=2)
         estimates.append(np.where(found[:, first] & found[:, second], length, 0).max(axis=1) / fraction)
     known = np.sort(np.stack(estimates, axis=1), axis=1)  # (T, E), what is not known first, as 0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.files import replacing
-from everybody_dance.skeleton import BODY, JOINT_COUNT, MIRROR
+from everybody_dance.skeleton import BODY, EARS, JOINT_COUNT, MIRROR
 
 Array = NDArray[np.float32]
 
@@ -154,3 +154,20 @@ class Keypoints:
         """``frames`` frames in which nobody was found."""
         xy = np.zeros((frames, JOINT_COUNT, 2), np.float32)
         return cls(xy, np.zeros((frames, JOINT_COUNT), np.float32), size, fps)
+
+
+def with_skull(xy: Array, confidence: Array) -> tuple[Array, Array]:
+    """Add ``skeleton.SKULL``, the middle of those ears that were found, as sure as the surer of them.
+
+    Args:
+        xy: (..., 137, 2).
+        confidence: (..., 137).
+
+    Returns:
+        float32 (..., 138, 2) and (..., 138).
+    """
+    found = (confidence[..., EARS] > 0)[..., None]
+    skull = np.where(found, xy[..., EARS, :], 0).sum(axis=-2) / np.maximum(found.sum(axis=-2), 1)
+    sure = confidence[..., EARS].max(axis=-1, keepdims=True)
+    extended = np.concatenate([xy, skull[..., None, :]], axis=-2, dtype=np.float32)
+    return extended, np.concatenate([confidence, sure], axis=-1, dtype=np.float32)

@@ -38,14 +38,16 @@ class Joint(IntEnum):
 
 
 JOINT_COUNT = 137
+SKULL = JOINT_COUNT
+"""A joint of our own in the middle of the ears, behind the 137 (``keypoints.with_skull``)."""
+
 BODY = slice(0, 25)
 FACE = slice(25, 95)
 LEFT_HAND = slice(95, 116)
 RIGHT_HAND = slice(116, 137)
 GROUPS = {"body": BODY, "face": FACE, "left hand": LEFT_HAND, "right hand": RIGHT_HAND}
 
-# Bones of the body by name, joints 0-based, in the order in which they are drawn.
-BODY_LIMBS: dict[str, tuple[int, int]] = {
+BODY_BONES: dict[str, tuple[int, int]] = {
     "right hip": (8, 9),
     "left hip": (8, 12),
     "spine": (1, 8),
@@ -71,6 +73,11 @@ BODY_LIMBS: dict[str, tuple[int, int]] = {
     "right ear": (15, 17),
     "left ear": (16, 18),
 }
+"""Bones of the body by name, in the order in which they are drawn."""
+
+
+BONES = BODY_BONES | {"shoulders": (2, 5), "hips": (9, 12), "head": (int(Joint.NECK), SKULL)}
+"""``BODY_BONES`` and three lines that are measured or cut out, but not drawn."""
 
 # One finger is a chain of four bones from the wrist; joints count from the hand's own wrist (0).
 FINGERS: dict[str, tuple[int, ...]] = {

@@ -1,4 +1,4 @@
-"""True pictures of a face or a hand, kept to look at while one is painted: the nearest, bent into the pose asked for.
+"""The crop bank: true crops of a face or a hand, of which a refiner is shown the nearest one as a *reference*.
 
 A small network learns within minutes where a person's eyes are, and not within hours what they look like. The footage
 knows. So a refiner is shown, beside the pose and the picture to be refined, the crop of the footage whose joints are
@@ -14,38 +14,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.crops import PART_JOINTS, Crop, Part
+from everybody_dance.images import Image
+from everybody_dance.keypoints import Pose
 from everybody_dance.skeleton import JOINT_COUNT, MIRROR
 
-Frame = NDArray[np.uint8]
-
 UNLIKE = 0.01
-"""What a joint that only one of two crops has adds to their distance, where all of them make up 1."""
+"""Added to the distance of two crops for the share of joints that only one of them has."""
 
 LEAST_SHARED = 3
-"""Fewer joints in common than this do not say how one crop lies on another."""
+"""At least this many joints in common are needed to lay one crop on another."""
 
 MOST_SCALED, MOST_TURNED = 1.25, 0.5
-"""A reference is enlarged or shrunk at most this many times, and turned by at most this many radians."""
+"""A reference is enlarged or shrunk by at most this factor, and turned by at most this many radians."""
 
 BENT_WITHIN = 1 / 14
-"""How far around a joint the picture follows it, in sides of the crop; standard deviation of a Gaussian."""
+"""How far around a joint the picture follows it: standard deviation of a Gaussian, in sides of the crop."""
 
 GRID = 4
-"""The bend is worked out at every fourth pixel."""
+"""The bend is computed at every fourth pixel, and interpolated between."""
 
 CLEARLY_NEARER = 0.7
-"""Another reference is shown once its distance is less than this share of that of the one that is shown."""
+"""The reference changes once another one's distance is below this share of its own."""
 
 FADE_SECONDS = 0.15
-"""How long the change takes."""
+"""Duration of the change, in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
-class References:
-    """Crops of one part, all of one side.
+class CropBank:
+    """Crops of one part, all of one size.
 
     Attributes:
-        part: of which they are.
+        part: face or hands.
         images: uint8 (N, side, side, 3).
         xy: float32 (N, 137, 2), pixels of the crop.
         confidence: float32 (N, 137) in [0, 1]; 0 for joints of other parts.
@@ -53,7 +53,7 @@ class References:
     """
 
     part: Part
-    images: Frame
+    images: Image
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     group: NDArray[np.int64]
@@ -62,74 +62,72 @@ class References:
         return len(self.images)
 
     @classmethod
-    def of(cls, part: Part, crops: Sequence[Crop], images: Frame, keypoints: Sequence[NDArray[np.float32]]) -> Self:
-        """References from crops of frames.
+    def of(cls, part: Part, crops: Sequence[Crop], images: Image, poses: Sequence[Pose]) -> Self:
+        """A bank of crops of frames.
 
         Args:
-            part: of which they are.
-            crops: N, one of each frame.
+            part: face or hands.
+            crops: N crops, each of one frame.
             images: uint8 (N, side, side, 3), what each shows.
-            keypoints: of each frame (137, 3): x and y in pixels of the frame, confidence.
+            poses: the pose of each frame, in pixels of the frame.
         """
         count = len(crops)
         xy, confidence = np.zeros((count, JOINT_COUNT, 2), np.float32), np.zeros((count, JOINT_COUNT), np.float32)
-        for index, (crop, found) in enumerate(zip(crops, keypoints, strict=True)):
+        for index, (crop, pose) in enumerate(zip(crops, poses, strict=True)):
             joints = PART_JOINTS[part][crop.group]
-            xy[index, joints] = found[joints, :2] - (crop.box.x, crop.box.y)
-            confidence[index, joints] = found[joints, 2]
+            xy[index, joints] = pose.xy[joints] - (crop.box.x, crop.box.y)
+            confidence[index, joints] = pose.confidence[joints]
         return cls(part, images, xy, confidence, np.array([crop.group for crop in crops], np.int64))
 
-    def mirrored(self) -> "References":
+    def mirrored(self) -> "CropBank":
         """The same in a mirror: a left hand is a right one."""
         side = np.float32(self.images.shape[2])
         xy = self.xy[:, MIRROR].copy()
         xy[..., 0] = side - xy[..., 0]
         group = len(PART_JOINTS[self.part]) - 1 - self.group
         images = np.ascontiguousarray(self.images[:, :, ::-1])
-        return References(self.part, images, xy, self.confidence[:, MIRROR], group)
+        return CropBank(self.part, images, xy, self.confidence[:, MIRROR], group)
 
-    def distances(self, xy: NDArray[np.float32], confidence: NDArray[np.float32], group: int) -> NDArray[np.float64]:
-        """How unlike each reference is to the joints asked for: float64 (N,); infinite where it cannot be laid on them.
+    def distances(self, pose: Pose, group: int) -> NDArray[np.float64]:
+        """Distance of each crop from the pose asked for: float64 (N,); infinite where it cannot be laid on it.
 
-        The mean squared distance of joints that both have, once their middles lie on each other, in sides of the crop;
-        and ``UNLIKE`` for the share of joints that only one has.
+        The mean squared distance of the joints that both have, once their centres lie on each other, in sides of the
+        crop, plus ``UNLIKE`` times the share of joints that only one has.
 
         Args:
-            xy: (137, 2) in pixels, of any frame of reference at the same scale.
-            confidence: (137,) in [0, 1].
+            pose: in pixels; where the origin lies does not matter.
             group: which of ``PART_JOINTS[part]`` is asked for.
         """
         joints = PART_JOINTS[self.part][group]
-        wanted, had = confidence[joints] > 0, self.confidence[:, joints] > 0
+        wanted, had = pose.found[joints], self.confidence[:, joints] > 0
         shared = (wanted & had).astype(np.float64)
         count = np.maximum(shared.sum(axis=1), 1)[:, None]
-        apart = xy[joints].astype(np.float64) - self.xy[:, joints]
+        apart = pose.xy[joints].astype(np.float64) - self.xy[:, joints]
         apart -= (apart * shared[..., None]).sum(axis=1, keepdims=True) / count[..., None]
         squared = (np.square(apart).sum(axis=2) * shared).sum(axis=1) / count[:, 0] / self.images.shape[1] ** 2
         squared += UNLIKE * (wanted != had).mean(axis=1)
         usable = (shared.sum(axis=1) >= LEAST_SHARED) & (self.group == group)
         return np.where(usable, squared, np.inf)
 
-    def fitted(self, index: int, xy: NDArray[np.float32], confidence: NDArray[np.float32]) -> Frame:
-        """A reference laid on the joints asked for: a similarity for all of it, then each joint pulled into place.
+    def fitted(self, index: int, pose: Pose) -> Image:
+        """A crop laid on the pose asked for: a similarity for all of it, then each joint pulled into place.
 
         Args:
-            index: which.
-            xy: (137, 2), pixels of the crop asked for.
-            confidence: (137,) in [0, 1].
+            index: which crop.
+            pose: in pixels of the crop asked for.
 
         Returns:
-            uint8 (side, side, 3); its edge pixels continue where it does not reach. As it is where fewer than
-            ``LEAST_SHARED`` joints say how it lies.
+            uint8 (side, side, 3), continued by its edge pixels where it does not reach; unchanged where it shares
+            fewer than ``LEAST_SHARED`` joints with the pose.
         """
         joints = PART_JOINTS[self.part][int(self.group[index])]
-        joints = joints[(confidence[joints] > 0) & (self.confidence[index, joints] > 0)]
+        joints = joints[pose.found[joints] & (self.confidence[index, joints] > 0)]
         if len(joints) < LEAST_SHARED:
             return np.array(self.images[index])
-        here, there = xy[joints].astype(np.float64), self.xy[index, joints].astype(np.float64)
+        here, there = pose.xy[joints].astype(np.float64), self.xy[index, joints].astype(np.float64)
         turn, origin = _similarity(here, there)
         side = self.images.shape[1]
-        # Where each pixel asked for is fetched from: at the grid's points, then smoothly between them.
+        # Where each pixel is fetched from: at the points of a grid, then smoothly between them.
         points = np.stack(np.meshgrid(*2 * [np.arange(GRID / 2, side, GRID)]), -1)
         near = np.exp(-np.square(points[:, :, None] - here).sum(axis=-1) / (2 * (BENT_WITHIN * side) ** 2))
         pull = near @ (there - (here @ turn.T + origin)) / (near.sum(axis=-1, keepdims=True) + 0.5)
@@ -141,12 +139,12 @@ class References:
         return np.asarray(fitted, np.uint8)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything but the part, by name."""
+        """All arrays, by name."""
         return {"images": self.images, "xy": self.xy, "confidence": self.confidence, "group": self.group}
 
     @classmethod
     def from_arrays(cls, part: Part, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        """What ``arrays`` gave.
+        """Restore what ``arrays`` gave.
 
         Raises:
             ValueError: they do not fit each other.
@@ -156,7 +154,7 @@ class References:
         shapes = images.shape[1] == images.shape[2], images.shape[3:] == (3,), images.dtype == np.uint8
         fits = xy.shape == (count, JOINT_COUNT, 2) and confidence.shape == xy.shape[:2] and group.shape == (count,)
         if not (all(shapes) and fits):
-            raise ValueError("these are no references")
+            raise ValueError("this is not a crop bank")
         return cls(
             part,
             np.asarray(images, np.uint8),
@@ -166,33 +164,32 @@ class References:
         )
 
 
-class ReferenceTrack:
-    """Which references are shown while one dance goes on, so that a face does not flicker between two of them.
+class CropTrack:
+    """Chooses the reference that is shown from frame to frame, so that a face does not flicker between two of them.
 
-    One that is shown stays until another is clearly nearer, and the change is a short fade.
+    A reference stays until another one is clearly nearer, and the change is a short fade.
 
     Args:
-        references: to choose from.
+        bank: the crops to choose from.
         fps: frames a second of the dance.
     """
 
-    def __init__(self, references: References, fps: float) -> None:
-        self.references = references
+    def __init__(self, bank: CropBank, fps: float) -> None:
+        self.bank = bank
         self._pace = min(1 / (FADE_SECONDS * fps), 1.0)
         self._shown: dict[int, tuple[int, NDArray[np.float32]]] = {}
 
-    def follow(self, xy: NDArray[np.float32], confidence: NDArray[np.float32], group: int) -> Frame | None:
-        """What is shown in the next frame, laid on the joints asked for.
+    def follow(self, pose: Pose, group: int) -> Image | None:
+        """The reference for the next frame, laid on the pose asked for.
 
         Args:
-            xy: (137, 2), pixels of the crop asked for.
-            confidence: (137,) in [0, 1].
+            pose: in pixels of the crop asked for.
             group: which of ``PART_JOINTS[part]`` is asked for.
 
         Returns:
-            uint8 (side, side, 3); None where no reference can be laid on these joints.
+            uint8 (side, side, 3); None where no crop can be laid on this pose.
         """
-        distances = self.references.distances(xy, confidence, group)
+        distances = self.bank.distances(pose, group)
         nearest = int(distances.argmin()) if len(distances) else 0
         if not np.isfinite(distances).any():
             self._shown.pop(group, None)
@@ -201,52 +198,25 @@ class ReferenceTrack:
         if distances[nearest] < CLEARLY_NEARER * distances[shown]:
             shown = nearest
         wanted = np.eye(1, len(distances), shown, dtype=np.float32)[0]
-        # What cannot be laid on them goes at once; the rest fades.
+        # A crop that cannot be laid on the pose disappears at once; the others fade.
         weights = np.where(np.isfinite(distances), weights, np.float32(0))
         weights = weights + np.clip(wanted - weights, -self._pace, self._pace)
         self._shown[group] = shown, weights
-        parts = [(weights[index], self.references.fitted(index, xy, confidence)) for index in np.flatnonzero(weights)]
+        parts = [(weights[index], self.bank.fitted(index, pose)) for index in np.flatnonzero(weights)]
         if len(parts) == 1:
             return parts[0][1]
         mixed = sum(weight * picture.astype(np.float32) for weight, picture in parts) / weights.sum()
         return np.asarray(np.round(mixed), np.uint8)
 
     def keep(self, groups: set[int]) -> None:
-        """Forget what was shown of other groups than these, which are out of sight."""
+        """Forget the references of all other groups: they are out of sight."""
         self._shown = {group: shown for group, shown in self._shown.items() if group in groups}
-
-
-def most_telling(references: References, count: int) -> NDArray[np.int64]:
-    """Indices of at most ``count`` references that together are as near to all of them as can be.
-
-    Each is the one that brings the others most nearer to what is kept, given those before it. Those that are the most
-    unlike each other would do worse: they are blinks, and joints gone astray.
-    """
-    joints = zip(references.xy, references.confidence, references.group.tolist(), strict=True)
-    distances = np.array([references.distances(*of_one) for of_one in joints]).reshape(2 * [len(references)])
-    # What nothing kept can be laid on counts as a whole side away.
-    return cover(np.sqrt(np.minimum(distances, 1.0)), count)
-
-
-def cover(apart: NDArray[np.floating[Any]], count: int) -> NDArray[np.int64]:
-    """Indices of at most ``count`` rows of ``apart`` (N, N) whose smallest values, column by column, add up to little.
-
-    A greedy choice: each is the row that lowers the sum most, given those before it.
-    """
-    nearest = np.ones(len(apart))
-    chosen: list[int] = []
-    for _ in range(min(count, len(apart))):
-        gain = np.maximum(nearest - apart, 0).sum(axis=1)
-        gain[chosen] = -1
-        chosen.append(int(gain.argmax()))
-        nearest = np.minimum(nearest, apart[chosen[-1]])
-    return np.array(chosen, np.int64)
 
 
 def _similarity(
     here: NDArray[np.float64], there: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix and the origin that take ``here`` nearest to ``there``: turned, scaled and moved, within limits."""
+    """The matrix and the offset of the similarity that takes ``here`` nearest to ``there``, within limits."""
     middle, other = here.mean(axis=0), there.mean(axis=0)
     a, b = ((points - centre) @ (1, 1j) for points, centre in ((here, middle), (there, other)))
     factor = np.vdot(a, b) / max(float(np.vdot(a, a).real), 1e-6)

@@ -36,7 +36,7 @@ def train(
     """
     with session("benchmark train", as_json, debug) as current:
         from everybody_dance.evaluation.speed import training_speed
-        from everybody_dance.performer.performer import usable_device
+        from everybody_dance.performer.device import usable_device
         from everybody_dance.subject.subject import Subject
         from everybody_dance.training.presets import PRESETS
 

@@ -37,7 +37,7 @@ def transfer(
         from everybody_dance.evaluation.held_out_report import metrics_at_hand
         from everybody_dance.evaluation.known_truth import PAIRS, Studio, measure, report
         from everybody_dance.evaluation.results import plain, provenance
-        from everybody_dance.performer.performer import usable_device
+        from everybody_dance.performer.device import usable_device
 
         metrics = metrics_at_hand(usable_device(device), *weights_at_hand(current))
         studio = Studio(out / "videos", seconds)

@@ -53,7 +53,7 @@ def evaluate(
         options.check_files(*(path for path in (vgg_weights, lpips_weights) if path is not None))
         from everybody_dance.evaluation.held_out import HeldOutDance
         from everybody_dance.evaluation.held_out_report import metrics_at_hand
-        from everybody_dance.performer.performer import usable_device
+        from everybody_dance.performer.device import usable_device
         from everybody_dance.subject.subject import Subject
 
         prepared = Subject.open(subject)
@@ -84,9 +84,9 @@ def _performer(
     from everybody_dance.evaluation.held_out_report import figures, full_scores, report
     from everybody_dance.evaluation.results import plain, provenance
     from everybody_dance.evaluation.steadiness import steadiness
-    from everybody_dance.performer.performer import Performer
+    from everybody_dance.performer.model_files import load_performer
 
-    performer = Performer.load(subject.folder, device)
+    performer = load_performer(subject.folder, device)
     with Gallery(dance.keypoints) as gallery, current.stage("Measuring on held-out frames") as stage:
         scores = full_scores(
             subject,

@@ -14,7 +14,8 @@ from everybody_dance.errors import UsageError
 if TYPE_CHECKING:
     from everybody_dance.performer.performer import Performer
     from everybody_dance.subject.subject import Subject
-    from everybody_dance.synthesis.transfer import Dance, Transfer
+    from everybody_dance.synthesis.source import Dance
+    from everybody_dance.synthesis.transfer import Transfer
 
 
 def transfer(
@@ -55,9 +56,9 @@ def transfer(
             preview(current, subject, source, path, pose=pose, smoothing=smooth, device=device)
             current.say(f"Done: {path}. On the left the dance as it is, then where it will land.")
             return
-        from everybody_dance.performer.performer import Performer
+        from everybody_dance.performer.model_files import load_performer
 
-        performer = Performer.load(subject, device)
+        performer = load_performer(subject, device)
         transfer_to(
             current, performer, source, out, pose=pose, smoothing=smooth, normalized=not no_normalize, compare=compare
         )
@@ -77,7 +78,8 @@ def transfer_to(
     truth: Path | None = None,
 ) -> "Transfer":
     """Transfer, with progress; report what came of it."""
-    from everybody_dance.synthesis.transfer import transfer_video
+    from everybody_dance.synthesis.source import read_dance
+    from everybody_dance.synthesis.transfer import transfer_dance
 
     # Two bars, one after the other: the second begins with its first frame.
     with ExitStack() as stages:
@@ -91,18 +93,18 @@ def transfer_to(
                 dancing = stages.enter_context(current.stage("Dancing"))
             dancing(done, total)
 
-        done = transfer_video(
-            performer,
+        manifest = performer.manifest
+        dance = read_dance(
             source,
-            out,
+            manifest.statistics,
+            manifest.size,
             pose=pose,
             smoothing=smoothing,
             normalized=normalized,
-            compare=compare,
-            truth=truth,
-            on_detection=finding,
-            on_progress=on_progress,
+            on_progress=finding,
         )
+        comparison = out.with_suffix(".comparison.mp4") if compare else None
+        done = transfer_dance(performer, dance, out, comparison=comparison, truth=truth, on_progress=on_progress)
     current.wrote("result", done.out)
     if done.comparison is not None:
         current.wrote("comparison", done.comparison)
@@ -123,7 +125,7 @@ def find_dance(
     The user is told now, before the training, what of it the footage never shows.
     """
     from everybody_dance.retarget.likeness import some_poses
-    from everybody_dance.synthesis.transfer import read_dance, unlike_share
+    from everybody_dance.synthesis.source import read_dance, unlike_share
 
     manifest = subject.manifest
     with current.stage("Finding the dance in the source") as stage:
@@ -142,7 +144,7 @@ def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: st
     from everybody_dance.retarget.likeness import some_poses
     from everybody_dance.subject.subject import MANIFEST, Subject
     from everybody_dance.synthesis.preview import preview_normalization
-    from everybody_dance.synthesis.transfer import read_dance, unlike_share
+    from everybody_dance.synthesis.source import read_dance, unlike_share
 
     if (folder / MANIFEST).is_file():
         subject = Subject.open(folder)
@@ -153,9 +155,9 @@ def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: st
             backgrounds.append(subject.frame(int(with_person[len(with_person) // 2])))
         filmed = some_poses(subject.keypoints, with_person)
     else:
-        from everybody_dance.performer.performer import Performer
+        from everybody_dance.performer.model_files import load_performer
 
-        performer = Performer.load(folder, device)
+        performer = load_performer(folder, device)
         statistics, size, backgrounds = performer.manifest.statistics, performer.manifest.size, [performer.plate]
         filmed = performer.poses
 

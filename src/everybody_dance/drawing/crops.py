@@ -1,4 +1,4 @@
-"""Square crops around the face and around each hand, for the refiners: from the keypoints alone."""
+"""Square crops around the face and around each hand, for the refiners; chosen from the keypoints alone."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.body_height import body_height
-from everybody_dance.drawing.window import STRIDE
 from everybody_dance.images import Box
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.skeleton import FACE, HEAD_JOINTS, LEFT_HAND, RIGHT_HAND, Joint
 
 Part = Literal["face", "hands"]
@@ -20,12 +19,12 @@ PART_JOINTS: dict[Part, tuple[NDArray[np.int64], ...]] = {
     "face": (np.array([*HEAD_JOINTS, *range(FACE.start, FACE.stop)]),),
     "hands": tuple(np.arange(hand.start, hand.stop) for hand in (LEFT_HAND, RIGHT_HAND)),
 }
-"""The joints of a part; of the hands in two groups, which trade places in a mirror."""
+"""The joints of a part; the hands' are in two groups, which trade places in a mirror."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square crop, and which group of ``PART_JOINTS`` it is of."""
+    """A square crop, and which group of ``PART_JOINTS`` it shows."""
 
     box: Box
     group: int
@@ -34,36 +33,35 @@ class Crop:
 _SIDES: dict[Part, float] = {"face": 0.25, "hands": 0.16}
 """Sides of the crops in fractions of the body height: a head with its hair, an open hand."""
 
-_SMALLEST = 2 * STRIDE
+SIDE_STEP = 16
+"""Crop sides are multiples of this, which is a multiple of every refiner's stride."""
 
 
 def crop_side(keypoints: Keypoints, part: Part) -> int:
-    """The side of a part's crops for this footage, in pixels: a multiple of 16 that fits into the frame."""
+    """The side of a part's crops for this footage, in pixels: a multiple of ``SIDE_STEP`` that fits into the frame."""
     seen = keypoints[keypoints.person_seen]
     height = float(np.percentile(body_height(seen.xy, seen.confidence), 90)) if len(seen) else 0.0
-    most = min(keypoints.size) // STRIDE * STRIDE
-    return min(max(round(_SIDES[part] * height / STRIDE) * STRIDE, _SMALLEST), most)
+    most = min(keypoints.size) // SIDE_STEP * SIDE_STEP
+    return min(max(round(_SIDES[part] * height / SIDE_STEP) * SIDE_STEP, 2 * SIDE_STEP), most)
 
 
-def part_crops(
-    xy: NDArray[np.float32], confidence: NDArray[np.float32], part: Part, side: int, size: tuple[int, int]
-) -> list[Crop]:
+def part_crops(pose: Pose, part: Part, side: int, size: tuple[int, int]) -> list[Crop]:
     """The crops of a part in one frame; none where it is not seen.
 
     Args:
-        xy: (137, 2), pixels of the frame.
-        confidence: (137,) in [0, 1].
-        part: whose crops.
+        pose: in pixels of the frame.
+        part: face or hands.
         side: of the crops, in pixels; not larger than the frame.
         size: (W, H) of the frame, which the crops never leave.
     """
-    if part == "face" and not confidence[Joint.NOSE] > 0:
+    found = pose.found
+    if part == "face" and not found[Joint.NOSE]:
         return []  # a face that looks away has no nose
     crops = []
     for group, joints in enumerate(PART_JOINTS[part]):
         # The mesh comes and goes near the profile; nose, eyes and ears do not.
         around = np.array(HEAD_JOINTS) if part == "face" else joints
-        points = xy[around][confidence[around] > 0]
+        points = pose.xy[around][found[around]]
         if not len(points):
             continue
         centre = (points.min(axis=0) + points.max(axis=0)) / 2

@@ -11,8 +11,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.images import Box
-from everybody_dance.skeleton import BODY_LIMBS, FACE, FACE_LINES, FINGERS, LEFT_HAND, PUPILS, RIGHT_HAND, Joint
+from everybody_dance.images import Box, Image
+from everybody_dance.keypoints import Pose, with_skull
+from everybody_dance.skeleton import (
+    BODY_BONES,
+    EARS,
+    FACE,
+    FACE_LINES,
+    FINGERS,
+    LEFT_HAND,
+    PUPILS,
+    RIGHT_HAND,
+    SKULL,
+    Joint,
+)
 
 FULL_CONFIDENCE = 0.6
 """Joints at least this sure are drawn at full brightness: the usual scores of good detections do not flicker."""
@@ -85,13 +97,12 @@ _FINE_WIDTH = 1 / 320
 """Width of finger lines in fractions of the frame's height; one pixel at least. Face lines are 3/4 of it."""
 
 _SHIFT = 6  # cv2 takes coordinates as integers of 1/64 pixel
-# Two joints of our own, both in the middle of the ears: one found with the nose, one without.
-_SKULL, _BACK_OF_HEAD = 137, 138
-_EARS = [Joint.RIGHT_EAR, Joint.LEFT_EAR]
+# The skull counts as found where the nose is, the back of the head where it is not; both are in the same place.
+_BACK_OF_HEAD = SKULL + 1
 
 _LIMBS = {
-    "skull": (_SKULL, int(Joint.NOSE)),  # beneath all else: where the head is, whatever becomes of its fine lines
-    **BODY_LIMBS,
+    "skull": (SKULL, int(Joint.NOSE)),  # beneath all else: where the head is, whatever becomes of its fine lines
+    **BODY_BONES,
     "back of head": (int(Joint.NECK), _BACK_OF_HEAD),
     "right back of ear": (int(Joint.RIGHT_EAR), _BACK_OF_HEAD),
     "left back of ear": (int(Joint.LEFT_EAR), _BACK_OF_HEAD),
@@ -125,68 +136,66 @@ _FINE_STARTS = np.array([segments.start for segments in _FINE_SEGMENTS])
 _PUPIL_JOINTS = [FACE.start + pupil for pupil in PUPILS]
 
 
-def draw_pose(
-    xy: NDArray[np.float32], confidence: NDArray[np.float32], box: Box, frame_height: int
-) -> NDArray[np.uint8]:
-    """Draw one frame's pose into ``box``.
+class PoseImage:
+    """One pose, drawn once; any box of the frame can be cut from it.
 
-    The figure is drawn on a canvas of its own that is tied to the frame, and the box is cut from it, so a box shifted
-    by whole pixels shows exactly the shifted picture, to the last bit.
+    The figure is drawn on a canvas that is tied to the frame, so a box shifted by whole pixels shows exactly the
+    shifted picture, to the last bit.
 
     Args:
-        xy: (137, 2), pixels of the frame, its edges at 0 and W (H).
-        confidence: (137,) in [0, 1]. 0 is not drawn, little is drawn dimmer.
-        box: the part of the frame to draw; it may reach over the frame's edges.
-        frame_height: height of the frame in pixels; widths are proportional to it.
-
-    Returns:
-        uint8 (box.height, box.width, 3), RGB on black.
+        pose: in pixels of the frame. Confidence 0 is not drawn, low confidence is drawn dimmer.
+        frame_height: height of the frame in pixels; line widths are proportional to it.
     """
-    picture = np.zeros((box.height, box.width, 3), np.uint8)
-    found = drawable(xy, confidence, frame_height)
-    if not found.any():
+
+    def __init__(self, pose: Pose, frame_height: int) -> None:
+        self.pose = pose
+        self._corner = 0, 0
+        self._canvas: Image | None = None
+        found = drawable(pose, frame_height)
+        if not found.any():
+            return
+        # Room for half the widest limb, and for the two pixels along an image's edges that cv2 leaves without lines.
+        room = 4 + int(_LIMB_RADII.max() * frame_height)
+        places = pose.xy[found]
+        left, top = (int(value) - room for value in np.floor(places.min(axis=0)))
+        right, bottom = (int(value) + room for value in np.ceil(places.max(axis=0)))
+        self._corner = left, top
+        self._canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
+        _paint(self._canvas, pose.without(~found).shifted(-left, -top), frame_height)
+
+    def cut(self, box: Box) -> Image:
+        """uint8 (box.height, box.width, 3), RGB on black; the box may reach over the frame's edges."""
+        picture = np.zeros((box.height, box.width, 3), np.uint8)
+        if self._canvas is not None:
+            place = Box(*self._corner, self._canvas.shape[1], self._canvas.shape[0])
+            Box(place.x - box.x, place.y - box.y, place.width, place.height).paste(self._canvas, picture)
         return picture
-    # Room for half the widest limb, and for the two pixels along an image's edges that cv2 leaves without lines.
-    room = 4 + int(_LIMB_RADII.max() * frame_height)
-    places = xy[found]
-    left, top = (int(value) - room for value in np.floor(places.min(axis=0)))
-    right, bottom = (int(value) + room for value in np.ceil(places.max(axis=0)))
-
-    canvas = np.zeros((bottom - top, right - left, 3), np.uint8)
-    _paint(canvas, xy - np.array([left, top], np.float32), np.where(found, confidence, 0), frame_height)
-
-    x0, y0 = max(left, box.x), max(top, box.y)
-    x1, y1 = min(right, box.x + box.width), min(bottom, box.y + box.height)
-    if x0 < x1 and y0 < y1:
-        picture[y0 - box.y : y1 - box.y, x0 - box.x : x1 - box.x] = canvas[y0 - top : y1 - top, x0 - left : x1 - left]
-    return picture
 
 
-def paint_pose(
-    image: NDArray[np.uint8], xy: NDArray[np.float32], confidence: NDArray[np.float32], widths: float = 1.0
-) -> None:
-    """Draw one frame's pose over ``image`` (H, W, 3) in place, ``widths`` times as bold as in a pose image."""
-    found = drawable(xy, confidence, image.shape[0])
-    _paint(image, xy, np.where(found, confidence, 0), round(widths * image.shape[0]))
+def draw_pose(pose: Pose, box: Box, frame_height: int) -> Image:
+    """One ``box`` of a ``PoseImage``: uint8 (box.height, box.width, 3), RGB on black."""
+    return PoseImage(pose, frame_height).cut(box)
 
 
-def drawable(xy: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int) -> NDArray[np.bool_]:
-    """bool (137,): joints that were found, but for absurd places many frames away: no picture shows them."""
-    x, y = xy[:, 0], xy[:, 1]
+def paint_pose(image: Image, pose: Pose, widths: float = 1.0) -> None:
+    """Draw a pose over ``image`` (H, W, 3) in place, with lines ``widths`` times as wide as in a pose image."""
+    found = drawable(pose, image.shape[0])
+    _paint(image, pose.without(~found), round(widths * image.shape[0]))
+
+
+def drawable(pose: Pose, frame_height: int) -> NDArray[np.bool_]:
+    """bool (137,): joints that were found, except for absurd places several frames away, which no picture shows."""
+    x, y = pose.xy[:, 0], pose.xy[:, 1]
     near = (x > -2 * frame_height) & (x < 6 * frame_height) & (y > -2 * frame_height) & (y < 3 * frame_height)
-    return np.asarray((confidence > 0) & near)
+    return np.asarray(pose.found & near)
 
 
-def _paint(
-    canvas: NDArray[np.uint8], xy: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int
-) -> None:
-    """Draw over ``canvas`` in place; ``xy`` are its pixels. Torso first, then legs, arms, head, face, hands."""
-    ears = confidence[_EARS]
-    head = ears.max()
-    middle = np.average(xy[_EARS], axis=0, weights=ears > 0) if head else np.zeros(2, np.float32)
-    xy = np.where((confidence > 0)[:, None], xy, 0)
-    xy = np.concatenate([xy, middle[None], middle[None]], dtype=np.float32)
-    facing = confidence[Joint.NOSE] > 0
+def _paint(canvas: Image, pose: Pose, frame_height: int) -> None:
+    """Draw over ``canvas`` in place, in its pixels: torso first, then legs, arms, head, face, hands."""
+    confidence = pose.confidence
+    xy, _ = with_skull(np.where((confidence > 0)[:, None], pose.xy, 0), confidence)
+    xy = np.concatenate([xy, xy[-1:]])
+    head, facing = confidence[EARS].max(), confidence[Joint.NOSE] > 0
     confidence = np.append(confidence, [head * facing, head * ~facing])
 
     # cv2 has pixel centres at whole numbers, we have them at halves.
@@ -196,7 +205,7 @@ def _paint(
     _paint_fine(canvas, centres, confidence, frame_height)
 
 
-def _paint_torso(canvas: NDArray[np.uint8], centres: NDArray[np.float32], confidence: NDArray[np.float32]) -> None:
+def _paint_torso(canvas: Image, centres: NDArray[np.float32], confidence: NDArray[np.float32]) -> None:
     least = confidence[_TORSO_JOINTS].min(axis=1)
     corners = _fixed(centres[_TORSO_JOINTS])
     for index in np.flatnonzero(least):
@@ -206,7 +215,7 @@ def _paint_torso(canvas: NDArray[np.uint8], centres: NDArray[np.float32], confid
 
 
 def _paint_limbs(
-    canvas: NDArray[np.uint8], centres: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int
+    canvas: Image, centres: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int
 ) -> None:
     least = confidence[_LIMB_ENDS].min(axis=1)
     drawn = np.flatnonzero(least)
@@ -227,7 +236,7 @@ def _paint_limbs(
 
 
 def _paint_fine(
-    canvas: NDArray[np.uint8], centres: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int
+    canvas: Image, centres: NDArray[np.float32], confidence: NDArray[np.float32], frame_height: int
 ) -> None:
     least = confidence[_FINE_ENDS].min(axis=1)
     drawn = least > 0

@@ -1,27 +1,43 @@
-"""The person window: an integer box for each frame, from the keypoints alone.
+"""The person window: an integer box that follows the person, computed from the keypoints alone.
 
-Training, transfer and live use this one function. All boxes of a video have one size; where a box reaches over the
-frame's edge, the picture is continued by its edge pixels. The box moves in whole steps of ``STRIDE`` and only when
-the person comes near its edge, so that what stands still in the frame stands still in the window.
+Its size is fitted once, to a clip or to the footage a performer was trained on; then it follows frame by frame.
+Training, transfers and live use go through the same ``WindowFollower``. The box moves in whole steps of the
+generator's stride, and only when the person comes near its edge, so that what stands still in the frame stands still
+in the window and meets the network's grid in the same phase.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.images import Box
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Array, Keypoints, Pose
 from everybody_dance.skeleton import BODY
 
-STRIDE = 16
-"""Boxes begin at multiples of this: the total downsampling of the generators, so that texture never crawls."""
-
 SIZE_STEP = 32
-"""Box sides are multiples of this."""
+"""Box sides are multiples of this, which every generator's stride divides."""
 
 MARGIN = 0.1
 """Room around the keypoints in fractions of the person's height: hair, shoes and clothes reach past the joints."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of fixed size, ready to follow a person.
+
+    Attributes:
+        size: (W, H) of the box in pixels, multiples of ``SIZE_STEP``.
+        margin: room around the joints in pixels.
+        frame: (W, H) of the frame.
+        stride: box origins are multiples of this many pixels.
+    """
+
+    size: tuple[int, int]
+    margin: float
+    frame: tuple[int, int]
+    stride: int
 
 
 def whole_frame(size: tuple[int, int]) -> Box:
@@ -30,61 +46,114 @@ def whole_frame(size: tuple[int, int]) -> Box:
     return Box(0, 0, width, height)
 
 
-def person_windows(
-    keypoints: Keypoints, cuts: Sequence[int] = (), at_least: tuple[int, int] = (SIZE_STEP, SIZE_STEP)
-) -> list[Box]:
-    """One box for each frame, all of one size, that holds the person with some room.
+def fit_window(keypoints: Keypoints, stride: int, at_least: tuple[int, int] = (SIZE_STEP, SIZE_STEP)) -> Window:
+    """A window that holds the person with some room.
 
-    The size fits the 99th percentile of the person's extent (with the confident joints of each frame) and is never
-    smaller than ``at_least`` (width, height), the performer's own window; it is never larger than the frame needs.
+    Its size fits the 99th percentile of the person's extent and is never smaller than ``at_least``, a performer's own
+    window, nor larger than the frame needs.
+
+    Args:
+        keypoints: of a clip, in the prepared frame.
+        stride: of the generator.
+        at_least: smallest (W, H) in pixels.
+    """
+    most = whole_frame(keypoints.size)
+    limits = most.width, most.height
+    found = _counted(keypoints.confidence)
+    seen = found.any(axis=1)
+    if not seen.any():
+        width, height = (min(side, limit) for side, limit in zip(at_least, limits, strict=True))
+        return Window((width, height), 0.0, keypoints.size, stride)
+    low, high = _extents(keypoints.xy[seen], found[seen])
+    margin = float(MARGIN * np.percentile((high - low)[:, 1], 95))
+    low, high = _with_room(low, high, margin, keypoints.size)
+    # Room for one step more than the person needs, or no box whose origin is a multiple of the stride might hold them.
+    extent = np.percentile(high - low, 99, axis=0) + stride
+    width, height = (
+        min(max(-(-int(np.ceil(need)) // SIZE_STEP) * SIZE_STEP, least), limit)
+        for need, least, limit in zip(extent, at_least, limits, strict=True)
+    )
+    return Window((width, height), margin, keypoints.size, stride)
+
+
+class WindowFollower:
+    """A window on its way through a dance, one frame at a time.
+
+    The box stays where it is while the person is inside, and is centred anew when they are not, and at a cut. Where
+    nobody is seen it stays where they were seen last.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self._extent: tuple[Array, Array] | None = None
+        self._origin: list[int] | None = None
+
+    def step(self, pose: Pose | None, cut: bool = False) -> Box:
+        """The box of the next frame.
+
+        Args:
+            pose: in pixels of the frame; None where nobody is seen.
+            cut: whether the frame begins a new shot, where the box may jump.
+        """
+        if pose is not None:
+            found = _counted(pose.confidence[None])
+            if found.any():
+                low, high = _extents(pose.xy[None], found)
+                low, high = _with_room(low, high, self.window.margin, self.window.frame)
+                self._extent = low[0], high[0]
+        return self.follow(cut)
+
+    def follow(self, cut: bool) -> Box:
+        """The box for the extent that was seen last."""
+        width, height = self.window.size
+        if self._extent is None:
+            return Box(0, 0, width, height)
+        low, high = self._extent
+        centred = [self._centred(axis, low[axis], high[axis]) for axis in range(2)]
+        if self._origin is None:
+            self._origin = centred
+        for axis, side in enumerate(self.window.size):
+            origin = self._origin[axis]
+            if cut or low[axis] < origin or high[axis] > origin + side:
+                self._origin[axis] = centred[axis]
+        return Box(self._origin[0], self._origin[1], width, height)
+
+    def _centred(self, axis: int, low: np.float32, high: np.float32) -> int:
+        side, frame, stride = self.window.size[axis], self.window.frame[axis], self.window.stride
+        last = max(-(-(frame - side) // stride) * stride, 0)
+        return int(np.clip(np.round(((low + high - side) / 2) / stride) * stride, 0, last))
+
+
+def person_windows(
+    keypoints: Keypoints, stride: int, cuts: Sequence[int] = (), at_least: tuple[int, int] = (SIZE_STEP, SIZE_STEP)
+) -> list[Box]:
+    """One box for each frame of a clip: ``fit_window``, then ``WindowFollower`` frame by frame.
 
     Args:
         keypoints: in the prepared frame.
-        cuts: first frames of new shots; a box may jump there.
-        at_least: smallest width and height, in pixels.
+        stride: of the generator.
+        cuts: first frames of new shots.
+        at_least: smallest (W, H) of the boxes, in pixels.
     """
-    body = keypoints.found.copy()
-    body[:, BODY.stop :] &= body[:, BODY].any(axis=1, keepdims=True)
-    seen = body.any(axis=1)
-    limit = whole_frame(keypoints.size)
-    if not seen.any():
-        width, height = (min(side, most) for side, most in zip(at_least, (limit.width, limit.height), strict=True))
-        return [Box(0, 0, width, height)] * len(keypoints)
-
-    frame = np.array(keypoints.size, np.float32)
-    xy = keypoints.xy[seen]
-    found = body[seen][..., None]
-    low = np.where(found, xy, np.inf).min(axis=1)
-    high = np.where(found, xy, -np.inf).max(axis=1)
-    margin = MARGIN * np.percentile((high - low)[:, 1], 95)
-    low, high = np.clip(low - margin, 0, frame), np.clip(high + margin, 0, frame)
-    # Room for one step more than the person needs, or no box whose origin is a multiple of STRIDE might hold them.
-    extent = np.percentile(high - low, 99, axis=0) + STRIDE
-    sides = [
-        min(max(-(-int(np.ceil(need)) // SIZE_STEP) * SIZE_STEP, least), most)
-        for need, least, most in zip(extent, at_least, (limit.width, limit.height), strict=True)
-    ]
-
-    index = np.maximum.accumulate(np.where(seen, np.cumsum(seen) - 1, 0))
-    shots = np.zeros(len(keypoints), bool)
-    shots[[cut for cut in cuts if cut < len(keypoints)]] = True
-    x = _follow(low[index, 0], high[index, 0], sides[0], keypoints.size[0], shots)
-    y = _follow(low[index, 1], high[index, 1], sides[1], keypoints.size[1], shots)
-    return [Box(int(left), int(top), sides[0], sides[1]) for left, top in zip(x, y, strict=True)]
+    follower = WindowFollower(fit_window(keypoints, stride, at_least))
+    starts = frozenset(cuts)
+    return [follower.step(keypoints.pose(index), index in starts) for index in range(len(keypoints))]
 
 
-def _follow(
-    low: NDArray[np.float32], high: NDArray[np.float32], side: int, frame: int, new_shot: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Origins along one axis, multiples of STRIDE: unchanged while [low, high] is inside, else centred anew."""
-    last = max(-(-(frame - side) // STRIDE) * STRIDE, 0)
-    centred = np.clip(np.round(((low + high - side) / 2) / STRIDE) * STRIDE, 0, last).astype(np.int64)
-    origins = np.empty(len(low), np.int64)
-    origin = int(centred[0])
-    # Hysteresis depends on the frame before: a loop over frames of scalars, microseconds each.
-    for frame_index in range(len(low)):
-        outside = low[frame_index] < origin or high[frame_index] > origin + side
-        if new_shot[frame_index] or outside:
-            origin = int(centred[frame_index])
-        origins[frame_index] = origin
-    return origins
+def _counted(confidence: Array) -> NDArray[np.bool_]:
+    """bool (T, 137): the joints that make up the extent; face and hands count only where some of the body is found."""
+    found = confidence > 0
+    found[:, BODY.stop :] &= found[:, BODY].any(axis=1, keepdims=True)
+    return np.asarray(found)
+
+
+def _extents(xy: Array, found: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Lowest and highest (T, 2) of the joints found; each frame must have some."""
+    low = np.where(found[..., None], xy, np.inf).min(axis=1)
+    high = np.where(found[..., None], xy, -np.inf).max(axis=1)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _with_room(low: Array, high: Array, margin: float, size: tuple[int, int]) -> tuple[Array, Array]:
+    frame = np.array(size, np.float32)
+    return np.clip(low - np.float32(margin), 0, frame), np.clip(high + np.float32(margin), 0, frame)

@@ -11,7 +11,8 @@ from everybody_dance.evaluation.metrics import Frame, Metric
 from everybody_dance.images import Box
 from everybody_dance.networks.lpips import SMALLEST, load_lpips
 from everybody_dance.networks.vgg import load_vgg19
-from everybody_dance.performer.engine import mixed_precision, place, to_tensor
+from everybody_dance.performer.engine import mixed_precision, place
+from everybody_dance.performer.tensors import to_tensor
 
 Features = list[Tensor]
 

@@ -101,7 +101,7 @@ class Gallery:
 
     def _rows(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> dict[str, Frame]:
         width, height = self.keypoints.size
-        pose = draw_pose(self.poses.xy[index], self.poses.confidence[index], Box(0, 0, width, height), height)
+        pose = draw_pose(self.poses.pose(index), Box(0, 0, width, height), height)
         return {POSE: pose, TRUTH: truth, **results}
 
     def _write(self, image: Frame) -> None:

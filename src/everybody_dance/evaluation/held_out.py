@@ -15,7 +15,7 @@ from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.clip import Synthesizer
+from everybody_dance.synthesis.clip import dance_clip, frames
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +97,10 @@ def held_out_scores(
 def danced(performer: Performer, keypoints: Keypoints, cuts: Sequence[int] = ()) -> Iterable[Frame]:
     """``performer`` dancing ``keypoints``, at their size: some presets paint at a smaller one."""
     size = performer.manifest.size
-    frames = Synthesizer(performer, keypoints.scaled_to(size), cuts)
+    painted = frames(dance_clip(performer, keypoints.scaled_to(size), cuts))
     if size == keypoints.size:
-        return frames
-    return (np.asarray(cv2.resize(frame, keypoints.size, interpolation=cv2.INTER_CUBIC), np.uint8) for frame in frames)
+        return painted
+    return (np.asarray(cv2.resize(frame, keypoints.size, interpolation=cv2.INTER_CUBIC), np.uint8) for frame in painted)
 
 
 def evaluate_transfer(

@@ -205,7 +205,7 @@ def measure(
     """
     from everybody_dance.pose.detection import detect_video
     from everybody_dance.pose.filtering import clean
-    from everybody_dance.synthesis.transfer import read_dance
+    from everybody_dance.synthesis.source import read_dance
     from everybody_dance.video import VideoReader
 
     manifest = subject.manifest

@@ -12,7 +12,8 @@ import torch
 from everybody_dance import __version__
 from everybody_dance.evaluation.compare import Figures
 from everybody_dance.files import write_text
-from everybody_dance.performer.performer import MANIFEST_NAME, Performer
+from everybody_dance.performer.manifest import MANIFEST_NAME
+from everybody_dance.performer.performer import Performer
 
 RECORDS = "results.jsonl"
 

@@ -4,7 +4,7 @@ A performer without previous-frame conditioning passes all of them by constructi
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,7 +18,8 @@ from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.clip import Synthesizer
+from everybody_dance.synthesis.clip import dance_clip, frames
+from everybody_dance.synthesis.stream import Picture
 
 FORGET_WITHIN = 30
 """After this many frames a different beginning must be forgotten."""
@@ -54,11 +55,8 @@ def memory_of_first_frame(
     keypoints = keypoints[: after + 1]
     if not keypoints.person_seen.all():
         raise ValueError("the person must be seen in all frames")
-    windows = performer.windows(keypoints)
-    one, two = (
-        _last(Synthesizer(performer, keypoints, windows=windows, previous=previous)) for previous in (first, other)
-    )
-    return float(np.abs(windows[-1].cut(one).astype(int) - windows[-1].cut(two)).mean())
+    one, two = (_last(dance_clip(performer, keypoints, previous=previous)) for previous in (first, other))
+    return float(np.abs(one.box.cut(one.frame).astype(int) - two.box.cut(two.frame)).mean())
 
 
 def held_pose_similarity(
@@ -78,8 +76,8 @@ def held_pose_similarity(
     if box is None:
         raise ValueError(f"nobody is seen in frame {frame}")
     wanted = (early, late)
-    frames = {index: image for index, image in enumerate(Synthesizer(performer, held), 1) if index in wanted}
-    return ssim(frames[late], frames[early], [box])[0]
+    seen = {index: image for index, image in enumerate(frames(dance_clip(performer, held)), 1) if index in wanted}
+    return ssim(seen[late], seen[early], [box])[0]
 
 
 def repeated_passes(
@@ -102,7 +100,7 @@ def repeated_passes(
     boxes: list[Box | None] = body_boxes(keypoints)
     scores = np.full((passes, len(keypoints)), np.nan)
     repeated = keypoints[np.tile(np.arange(len(keypoints)), passes)]
-    for index, frame in enumerate(Synthesizer(performer, repeated)):
+    for index, frame in enumerate(frames(dance_clip(performer, repeated))):
         nth, within = divmod(index, len(keypoints))
         if boxes[within] is not None:
             scores[nth, within] = ssim(frame, truth(within), [boxes[within]])[0]
@@ -167,7 +165,11 @@ def steadiness(
 
     def frame(index: int) -> Frame:
         image = subject.frame(first + index)
-        return image if size == subject.manifest.size else np.asarray(cv2.resize(image, size), np.uint8)
+        return (
+            image
+            if size == subject.manifest.size
+            else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        )
 
     done, total = 0, 3 + poses
 
@@ -200,5 +202,5 @@ def _longest_run(good: NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[longest]), int(stops[longest])
 
 
-def _last(frames: Synthesizer) -> Frame:
-    return deque(frames, maxlen=1)[0]
+def _last(pictures: Iterator[Picture]) -> Picture:
+    return deque(pictures, maxlen=1)[0]

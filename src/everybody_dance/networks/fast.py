@@ -86,6 +86,13 @@ class FastGenerator(nn.Module):
             elif not name.endswith(("second", "head")):
                 nn.init.kaiming_normal_(layer.weight, a=SLOPE)
 
+    def paint(
+        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``networks.generators.Generator.paint``."""
+        colours, logits = self(pose, plate, previous, shown)
+        return colours, logits
+
     def forward(
         self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,12 @@ class GlobalGenerator(nn.Module):
         _check(x, self.input_channels, self.stride)
         return torch.tanh(self.layers(x).float())
 
+    def paint(
+        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``networks.generators.Generator.paint``: the whole picture, without a mask."""
+        return _whole_picture(self, pose, previous), None
+
 
 class LocalEnhancer(nn.Module):
     """Coarse to fine: a global generator at half the resolution, and around it a generator at full resolution.
@@ -140,9 +146,23 @@ class LocalEnhancer(nn.Module):
         half = functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
         return torch.tanh(self.up(self.down(x) + self.coarse(half)).float())
 
+    def paint(
+        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``networks.generators.Generator.paint``: the whole picture, without a mask."""
+        return _whole_picture(self, pose, previous), None
+
     def start_from(self, trained: GlobalGenerator) -> None:
         """Take over the weights of a trained global generator, all but its last convolution's."""
         self.coarse.load_state_dict(trained.layers[:-2].state_dict())
+
+
+def _whole_picture(generator: GlobalGenerator | LocalEnhancer, pose: Tensor, previous: Tensor | None) -> Tensor:
+    """The picture for a pose; a missing previous frame is all zeros (the paper, section 3.3)."""
+    if generator.input_channels == 2 * pose.shape[1]:
+        pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
+    picture: Tensor = generator(pose)
+    return picture.float()
 
 
 def _check(x: Tensor, channels: int, stride: int) -> None:

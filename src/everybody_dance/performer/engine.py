@@ -1,16 +1,15 @@
-"""How the networks use the machine: precision, layout, optimizer, memory. Pictures to tensors and back."""
+"""How the networks use the machine: precision, memory layout, optimizer, memory."""
 
 import ctypes
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from everybody_dance.networks.normalization import InstanceNorm
 
@@ -19,13 +18,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes the networks fast, each of which can be left out to see what it is worth.
+    """What makes the networks fast. Each measure can be left out, to see what it is worth.
 
     Attributes:
         mixed_precision: bfloat16 for the heavy layers where the processor computes in it natively.
-        channels_last: the memory layout in which convolutions are fastest, where the network's other layers allow it.
+        channels_last: the memory layout in which convolutions are fastest, where the other layers allow it.
         fused_optimizer: one kernel for a whole step of Adam.
-        kept_memory: what one step frees stays with the process for the next, on a CPU.
+        kept_memory: on a CPU, memory that one step frees stays with the process for the next.
     """
 
     mixed_precision: bool = True
@@ -40,7 +39,7 @@ _engine: ContextVar[Engine] = ContextVar("engine", default=_USUAL)
 
 @contextmanager
 def using(engine: Engine) -> Iterator[None]:
-    """Networks, batches and optimizers that are made and used inside the block are so with ``engine``."""
+    """Use ``engine`` for networks, batches and optimizers that are made and used inside the block."""
     token = _engine.set(engine)
     try:
         yield
@@ -53,25 +52,46 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _USUAL_MEMORY = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 _KEPT_MEMORY = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 
+_keeping = 0
+_keeping_lock = threading.Lock()
+"""How many blocks of ``kept_memory`` are running: the setting is the process's, not the block's."""
+
 
 @contextmanager
 def kept_memory(device: torch.device) -> Iterator[None]:
-    """Inside the block a process on a CPU keeps what it frees, where its C library is glibc.
+    """Let a process on a CPU keep the memory it frees while the block runs, where its C library is glibc.
 
-    Otherwise large tensors are given back to the system after each step, and mapped anew in the next, page by page.
+    Otherwise large tensors are given back to the system after each step and mapped anew in the next, page by page.
     """
-    library = ctypes.CDLL(None)
-    if device.type != "cpu" or not _engine.get().kept_memory or not hasattr(library, "mallopt"):
+    mallopt = _mallopt()
+    if device.type != "cpu" or not _engine.get().kept_memory or mallopt is None:
         yield
         return
-    for parameter, value in _KEPT_MEMORY.items():
-        library.mallopt(parameter, value)
+    _keep(mallopt, 1)
     try:
         yield
     finally:
-        for parameter, value in _USUAL_MEMORY.items():
-            library.mallopt(parameter, value)
-        library.malloc_trim(0)
+        _keep(mallopt, -1)
+
+
+def _mallopt() -> ctypes.CDLL | None:
+    """The C library, if it is glibc."""
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):  # not on Windows
+        return None
+    return library if hasattr(library, "mallopt") else None
+
+
+def _keep(library: ctypes.CDLL, change: int) -> None:
+    global _keeping
+    with _keeping_lock:
+        before, _keeping = _keeping, _keeping + change
+        if bool(before) != bool(_keeping):
+            for parameter, value in (_KEPT_MEMORY if _keeping else _USUAL_MEMORY).items():
+                library.mallopt(parameter, value)
+        if not _keeping:
+            library.malloc_trim(0)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -85,9 +105,9 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
 
 def place(network: Network, device: torch.device) -> Network:
     """``network`` on ``device``, in the engine's memory layout."""
-    # The CPU normalizes pictures in the usual layout; turning every one around costs more than convolutions gain.
+    # On the CPU instance normalization needs the usual layout; converting costs more than the convolutions gain.
     turned = device.type == "cpu" and any(isinstance(part, InstanceNorm) for part in network.modules())
-    layout = torch.contiguous_format if turned else _layout()
+    layout = torch.contiguous_format if turned else memory_format()
     return network.to(device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
@@ -97,17 +117,6 @@ def adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.o
     return torch.optim.Adam(network.parameters(), rate, betas, fused=fused)
 
 
-def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], in the engine's memory layout."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device, non_blocking=True)
-    return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=_layout())
-
-
-def to_images(tensor: Tensor) -> NDArray[np.uint8]:
-    """float (B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3)."""
-    pixels = ((tensor.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def _layout() -> torch.memory_format:
+def memory_format() -> torch.memory_format:
+    """The memory layout of pictures."""
     return torch.channels_last if _engine.get().channels_last else torch.contiguous_format

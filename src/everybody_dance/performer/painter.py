@@ -1,15 +1,14 @@
-"""From networks to pictures: one way to ask any generator for a frame."""
+"""A generator and the rule by which its output becomes a frame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from everybody_dance.networks.fast import FastGenerator
-from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer
-
-Architecture = Literal["fast", "pix2pixhd", "pix2pixhd-local"]
+from everybody_dance.networks.generators import GENERATORS, Architecture, Generator
+from everybody_dance.networks.pix2pixhd import initialize
 
 
 @dataclass(frozen=True)
@@ -18,9 +17,9 @@ class Painted:
 
     Attributes:
         frame: (B, 3, H, W) in [-1, 1], the composited frame.
-        colours: (B, 3, H, W) in [-1, 1], what was painted; the same as ``frame`` where there is no plate.
+        colours: (B, 3, H, W), what was painted; meant for [-1, 1] but not bounded.
         mask: (B, 1, H, W) in [0, 1], where it covers the plate; None where there is no plate.
-        mask_logits: of which ``mask`` is the sigmoid.
+        mask_logits: logits of ``mask``.
     """
 
     frame: Tensor
@@ -30,17 +29,13 @@ class Painted:
 
 
 class Painter(nn.Module):
-    """A generator and the rule by which its output becomes a frame.
-
-    ``fast`` paints the person and a mask, laid over the plate (over nothing where ``over_plate`` is off: then it
-    paints the whole picture). ``pix2pixhd`` is the paper's generator: pose and previous frame in, whole frame out;
-    ``pix2pixhd-local`` is the same with a local enhancer around it.
+    """A generator and the rule by which its output becomes a frame: laid over the clean plate by its mask.
 
     Args:
-        architecture: which generator.
+        architecture: which generator (``networks.generators``).
         previous_frame: whether the frame before is given to it (the paper's temporal smoothing).
-        over_plate: whether a clean plate lies behind the person.
-        puppet: whether the generator is shown a puppet (``fast`` only).
+        over_plate: whether a clean plate lies behind the person; otherwise the whole picture is painted.
+        puppet: whether the generator is shown a puppet.
         arguments: the generator's own.
     """
 
@@ -51,44 +46,41 @@ class Painter(nn.Module):
         previous_frame: bool,
         over_plate: bool,
         puppet: bool = False,
-        arguments: dict[str, int],
+        arguments: Mapping[str, int],
     ) -> None:
         super().__init__()
         self.previous_frame = previous_frame
         self.over_plate = over_plate
-        self.generator: nn.Module
-        if architecture == "fast":
-            self.generator = FastGenerator(previous_frame=previous_frame, puppet=puppet, **arguments)
-        elif architecture == "pix2pixhd":
-            self.generator = GlobalGenerator(6 if previous_frame else 3, **arguments)
-        else:
-            self.generator = LocalEnhancer(6 if previous_frame else 3, **arguments)
+        self.kind = GENERATORS[architecture]
+        self.generator = self.kind.build(previous_frame, puppet, arguments)
+
+    @property
+    def stride(self) -> int:
+        """The generator's total downsampling in pixels."""
+        return self._generator.stride
+
+    @property
+    def _generator(self) -> Generator:
+        return cast(Generator, self.generator)
+
+    def initialize(self) -> None:
+        """Give the weights the values with which a training begins; the generator's own are left as they are."""
+        if self.kind.initialized_as_in_paper:
+            initialize(self)
 
     def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None) -> Painted:
         """
         Args:
             pose, plate: (B, 3, H, W) in [-1, 1].
-            previous: (B, 3, H, W) in [-1, 1]: the composited frame before, or None where there is none.
-            shown: what ``fast`` is shown of the place where that is not ``plate``, over which it paints: one with a
-                puppet in it.
+            previous: (B, 3, H, W) in [-1, 1], the composited frame before; None where there is none.
+            shown: the plate with a puppet in it, for a generator that is shown one.
         """
-        if not self.previous_frame:
-            previous = None
-        if isinstance(self.generator, FastGenerator):
-            if not self.over_plate:
-                frame, _ = self.generator(pose, torch.zeros_like(plate), previous)
-                return Painted(frame.clamp(-1, 1), frame)
-            colours, logits = self.generator(pose, plate, previous, shown)
-            mask = logits.sigmoid()
-            return Painted((plate + mask * (colours - plate)).clamp(-1, 1), colours, mask, logits)
-        if self.previous_frame:
-            pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
-        frame = self.generator(pose).float()
-        return Painted(frame, frame)
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one; otherwise what ``name`` says."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+        previous = previous if self.previous_frame else None
+        if not self.over_plate:
+            colours, _ = self._generator.paint(pose, torch.zeros_like(plate), previous, None)
+            return Painted(colours.clamp(-1, 1), colours)
+        colours, logits = self._generator.paint(pose, plate, previous, shown)
+        if logits is None:
+            return Painted(colours.clamp(-1, 1), colours)
+        mask = logits.sigmoid()
+        return Painted((plate + mask * (colours - plate)).clamp(-1, 1), colours, mask, logits)

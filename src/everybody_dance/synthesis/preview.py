@@ -1,27 +1,25 @@
-"""See in seconds where a source's feet and head will land, before anything is trained or painted."""
+"""A preview of where a source's feet and head will land, before anything is trained or painted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from everybody_dance.drawing.overlay import overlay_pose
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.images import Image
 from everybody_dance.retarget.normalize import place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
-from everybody_dance.synthesis.transfer import Dance
+from everybody_dance.synthesis.source import Dance
 from everybody_dance.video import VideoWriter
-
-Frame = NDArray[np.uint8]
 
 GROUND_COLOUR = (255, 210, 60)
 
 
 def preview_normalization(
     dance: Dance,
-    backgrounds: list[Frame],
+    backgrounds: Sequence[Image],
     statistics: PoseStatistics,
     out: Path,
     on_progress: OnProgress = ignore_progress,
@@ -31,7 +29,7 @@ def preview_normalization(
     Args:
         dance: from ``read_dance``.
         backgrounds: uint8 (H, W, 3): the clean plate and, where there is one, a true frame of the target.
-        statistics: of the target; their ground levels (nearest and farthest) are drawn as lines.
+        statistics: of the target; its nearest and farthest ground levels are drawn as lines.
         out: the video.
         on_progress: told the frames written.
     """
@@ -41,15 +39,12 @@ def preview_normalization(
     panels = [(before, backgrounds[0]), *((dance.placed, background) for background in backgrounds)]
     with VideoWriter(out, (width * len(panels), height), before.fps) as writer:
         for index in range(len(before)):
-            writer.write(np.concatenate([_drawn(keypoints, index, background) for keypoints, background in panels], 1))
+            drawn = [overlay_pose(background, keypoints.pose(index)) for keypoints, background in panels]
+            writer.write(np.concatenate(drawn, 1))
             on_progress(index + 1, len(before))
 
 
-def _drawn(keypoints: Keypoints, index: int, background: Frame) -> Frame:
-    return overlay_pose(background, keypoints.xy[index], keypoints.confidence[index])
-
-
-def _with_ground(background: Frame, statistics: PoseStatistics) -> Frame:
+def _with_ground(background: Image, statistics: PoseStatistics) -> Image:
     image = background.copy()
     if statistics.ground is not None:
         for level in (statistics.ground.far, statistics.ground.close):

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from everybody_dance import losses
 from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
+from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painted, Painter
+from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.training.adversary import Adversary
 from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
 from everybody_dance.training.presets import Preset

@@ -14,14 +14,12 @@ import torch
 from everybody_dance.drawing.crops import Part
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
+from everybody_dance.performer.device import usable_device
 from everybody_dance.performer.engine import kept_memory
+from everybody_dance.performer.manifest import RefinerManifest, new_manifest
+from everybody_dance.performer.model_files import save_performer
 from everybody_dance.performer.painter import Painter
-from everybody_dance.performer.performer import (
-    Performer,
-    RefinerManifest,
-    new_manifest,
-    usable_device,
-)
+from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.subject.subject import Subject, only_training
 from everybody_dance.training import checkpoint
@@ -149,7 +147,7 @@ def train(
                 )
                 trained |= course.run(replace(stage, preset=less))
             if course.performer is not None and group.first and (trained or stage is plan[-1]):
-                course.performer.save(place / "model")
+                save_performer(course.performer, place / "model")
         assert course.performer is not None
         return course.performer
 
@@ -354,7 +352,7 @@ def _performer(
     )
     poses = some_poses(dataset.keypoints, dataset.usable)
     network = trainer.average.network.eval()
-    return Performer(manifest, network, dataset.plate, trainer.device, poses=poses, puppet=dataset.puppet)
+    return Performer(manifest, network, dataset.plate, trainer.device, poses=poses, limb_bank=dataset.puppet)
 
 
 def _over_plate(subject: Subject, preset: Preset) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from everybody_dance.drawing.crops import Part
-from everybody_dance.performer.painter import Architecture
+from everybody_dance.networks.generators import Architecture
 from everybody_dance.training.samples import AS_FILMED, Variety
 
 VARIED = Variety(mirrored=0.3, longest_gap=3, missing=0.15, elsewhere=0.7)

@@ -10,8 +10,9 @@ from everybody_dance.drawing.crops import Part
 from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
-from everybody_dance.performer.engine import adam, mixed_precision, place, to_images, to_tensor
+from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painter
+from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.training.adversary import Adversary
 from everybody_dance.training.generator_steps import Batch, previous_frame, strips
 from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step

@@ -10,20 +10,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.appearance.crop_bank import References
-from everybody_dance.appearance.crop_cutting import RANKS, TrainingReferences
-from everybody_dance.appearance.limb_bank import Puppet
-from everybody_dance.appearance.limb_cutting import TrainingPuppet
+from everybody_dance.appearance.crop_bank import CropBank
+from everybody_dance.appearance.crop_cutting import RANKS, TrainingCrops
+from everybody_dance.appearance.limb_bank import LimbBank
+from everybody_dance.appearance.limb_cutting import TrainingLimbs
 from everybody_dance.drawing.crops import PART_JOINTS, Crop, Part, crop_side, part_crops
-from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.window import SIZE_STEP, STRIDE, person_windows, whole_frame
+from everybody_dance.drawing.window import SIZE_STEP, person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.images import Box, resized
+from everybody_dance.keypoints import Pose
 from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from everybody_dance.subject.subject import Subject
 
 Images = NDArray[np.uint8]
+
+STRIDE = 16
+"""Crop origins are multiples of this many pixels."""
 
 CACHE_BYTES = 1 << 30
 """Decoded frames kept in memory, at most; longer footage is decoded again when it is drawn."""
@@ -161,8 +165,8 @@ class PairDataset:
             # Held-out frames do not shape the window either.
             training = np.zeros(len(self.keypoints), bool)
             training[subject.training_frames] = True
-            boxes = person_windows(self.keypoints[training])
-            self.boxes = person_windows(self.keypoints, cuts, at_least=(boxes[0].width, boxes[0].height))
+            boxes = person_windows(self.keypoints[training], STRIDE)
+            self.boxes = person_windows(self.keypoints, STRIDE, cuts, at_least=(boxes[0].width, boxes[0].height))
             self.boxes = [Box(box.x, box.y, boxes[0].width, boxes[0].height) for box in self.boxes]
         else:
             self.boxes = [whole_frame(size)] * len(self.keypoints)
@@ -176,7 +180,7 @@ class PairDataset:
         self._decoded: dict[int, Images] = {}
         self._sides: dict[Part, int] = {}
         self._parts: dict[Part, dict[int, list[Crop]]] = {}
-        self._references: dict[Part, TrainingReferences] = {}
+        self._references: dict[Part, TrainingCrops] = {}
         self._limbs = puppet
 
     @property
@@ -234,14 +238,14 @@ class PairDataset:
             self._sides[part] = crop_side(self.keypoints[self.subject.training_frames], part)
         return self._sides[part]
 
-    def references(self, part: Part, count: int) -> References:
+    def references(self, part: Part, count: int) -> CropBank:
         """At most ``count`` crops of a part in training frames, which stand for all the others."""
-        return self._kept(part, count).kept
+        return self._kept(part, count).bank
 
     @property
-    def puppet(self) -> Puppet | None:
+    def puppet(self) -> LimbBank | None:
         """The one that the generator is shown, of training frames."""
-        return self._puppet.kept if self._limbs else None
+        return self._puppet.bank if self._limbs else None
 
     def share(self, other: "PairDataset") -> None:
         """Use the frames that ``other``, of the same footage at the same size, has decoded, and its puppet."""
@@ -296,18 +300,15 @@ class PairDataset:
 
     def _crops(self, part: Part, frames: NDArray[np.int64]) -> dict[int, list[Crop]]:
         side, keypoints = self.part_side(part), self.keypoints
-        crops = {
-            index: part_crops(keypoints.xy[index], keypoints.confidence[index], part, side, self.size)
-            for index in frames.tolist()
-        }
+        crops = {index: part_crops(keypoints.pose(index), part, side, self.size) for index in frames.tolist()}
         return {index: found for index, found in crops.items() if found}
 
-    def _kept(self, part: Part, count: int) -> TrainingReferences:
+    def _kept(self, part: Part, count: int) -> TrainingCrops:
         if part not in self._references:
             # Of the training's frames even where samples show held-out ones.
             crops = self._crops(part, self.subject.frames_with_person)
             side = self.part_side(part)
-            self._references[part] = TrainingReferences.choose(part, side, crops, self.keypoints, self.frame, count)
+            self._references[part] = TrainingCrops.choose(part, side, crops, self.keypoints, self.frame, count)
         return self._references[part]
 
     def _reference(self, view: _View, part: Part, count: int) -> Images:
@@ -316,9 +317,9 @@ class PairDataset:
         if view.mirrored:
             box, keypoints = self._mirrored_box(box), self.mirrored_keypoints
             group = len(PART_JOINTS[part]) - 1 - group
-        xy = keypoints.xy[view.last] - np.array((box.x + view.corner[0], box.y + view.corner[1]), np.float32)
-        confidence = np.where(view.missing, np.float32(0), keypoints.confidence[view.last])
-        return self._kept(part, count).near(view.last, xy, confidence, group, view.rank, view.mirrored)
+        pose = keypoints.pose(view.last).without(view.missing)
+        pose = pose.shifted(-(box.x + view.corner[0]), -(box.y + view.corner[1]))
+        return self._kept(part, count).near(view.last, pose, group, view.rank, view.mirrored)
 
     def _mirrored_box(self, box: Box) -> Box:
         return Box(self.size[0] - box.x - box.width, box.y, box.width, box.height)
@@ -332,35 +333,33 @@ class PairDataset:
         """The pose image, drawn straight into the view's box."""
         return draw_pose(*self._figure(view, back), self.size[1])
 
-    def _figure(self, view: _View, back: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Box]:
-        """The joints asked for (137, 2), their confidence (137,), and the box in which they lie."""
+    def _figure(self, view: _View, back: int) -> tuple[Pose, Box]:
+        """The pose asked for, and the box in which it lies."""
         box, keypoints = view.box, self.keypoints
         if view.mirrored:
             # The figure is drawn anew, not flipped: in a mirror the left hand is a right hand.
             box, keypoints = self._mirrored_box(box), self.mirrored_keypoints
-        index = view.frame(back)
-        confidence = np.where(view.missing, np.float32(0), keypoints.confidence[index])
-        return keypoints.xy[index], confidence, box
+        return keypoints.pose(view.frame(back)).without(view.missing), box
 
     def _shown(self, view: _View, back: int) -> Images:
         """What the generator is shown of the place, ``back`` places before the view's last frame."""
         behind = self._cut(replace(view, box=view.shown), self.plate)
         if not self._limbs:
             return behind
-        xy, confidence, box = self._figure(view, back)
-        return self._puppet.lay(view.last, behind, xy, confidence, box, view.mirrored)
+        pose, box = self._figure(view, back)
+        return self._puppet.lay(view.last, behind, pose, box, view.mirrored)
 
     @cached_property
-    def _puppet(self) -> TrainingPuppet:
+    def _puppet(self) -> TrainingLimbs:
         # Of the training's frames even where samples show held-out ones.
         frames = self.subject.frames_with_person
         known = resized(self.subject.plate_known.astype(np.uint8), self.size) > 0
-        return TrainingPuppet.choose(self.keypoints, frames, self.frame, self.plate, known, self._limbs)
+        return TrainingLimbs.choose(self.keypoints, frames, self.frame, self.plate, known, self._limbs)
 
     def _region(self, view: _View) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""
         xy, confidence = self.keypoints.xy[view.last], self.keypoints.confidence[view.last]
-        weight = person_region(xy, confidence, self.size, REGION).astype(np.uint8)
+        weight = person_mask(self.keypoints.pose(view.last), self.size, REGION).astype(np.uint8)
         for part in (FACE, LEFT_HAND, RIGHT_HAND):
             points = xy[part][confidence[part] > 0]
             if len(points) > 2:
@@ -370,8 +369,8 @@ class PairDataset:
 
     def _reach(self, view: _View, grow: float) -> Images:
         """(1, h, w): 1 within the person's region, grown by a share of the body's height."""
-        xy, confidence = self.keypoints.xy[view.last], self.keypoints.confidence[view.last]
-        return self._cut(view, person_region(xy, confidence, self.size, grow).astype(np.uint8))[None]
+        pose = self.keypoints.pose(view.last)
+        return self._cut(view, person_mask(pose, self.size, grow).astype(np.uint8))[None]
 
     def _cropped(self, random: np.random.Generator, index: int) -> Box:
         """What is cut for a frame: its box, or a square in the frame around one of its joints."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 
 LOOKS = 48
@@ -91,4 +91,4 @@ def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _background(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
-    return ~person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, 0.15)
+    return ~person_mask(keypoints.pose(index), keypoints.size, 0.15)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from everybody_dance.body_height import body_height
-from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import Joint
@@ -224,9 +224,9 @@ def _look(
     details, disturbed = [], []
     for index in seen[np.unique(np.linspace(0, len(seen) - 1, LOOKS).astype(int))]:
         image = frame(int(index))
-        xy, confidence = keypoints.xy[index], keypoints.confidence[index]
-        details.append(_detail(image, person_region(xy, confidence, keypoints.size, 0.0)))
-        outside = known & ~person_region(xy, confidence, keypoints.size, 0.2)
+        pose = keypoints.pose(index)
+        details.append(_detail(image, person_mask(pose, keypoints.size, 0.0)))
+        outside = known & ~person_mask(pose, keypoints.size, 0.2)
         disturbed.append(_different(image, plate, outside) > DISTURBED)
     sharp = np.array(details)
     best = float(np.percentile(sharp, 90))

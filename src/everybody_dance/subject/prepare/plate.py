@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.person_mask import person_region
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 
 MOST_FRAMES = 240
@@ -106,7 +106,7 @@ def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _region(keypoints: Keypoints, index: int, grown: float) -> NDArray[np.bool_]:
-    return person_region(keypoints.xy[index], keypoints.confidence[index], keypoints.size, grown)
+    return person_mask(keypoints.pose(index), keypoints.size, grown)
 
 
 def _evenly_lit(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:

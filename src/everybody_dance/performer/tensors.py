@@ -1,0 +1,20 @@
+"""Pictures to tensors and back."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from everybody_dance.performer.engine import memory_format
+
+
+def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], in the engine's memory layout."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device, non_blocking=True)
+    return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=memory_format())
+
+
+def to_images(tensor: Tensor) -> NDArray[np.uint8]:
+    """float (B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3)."""
+    pixels = ((tensor.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,90 @@
+"""A source video to the poses that a performer is to dance: detected, cleaned, placed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from everybody_dance import events
+from everybody_dance.errors import DanceError
+from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.detection import Detection, detect_video
+from everybody_dance.pose.filtering import clean
+from everybody_dance.retarget.likeness import unlike_frames
+from everybody_dance.retarget.normalize import normalize, place_unchanged
+from everybody_dance.retarget.statistics import PoseStatistics
+
+UNLIKE_WORTH_SAYING = 0.03
+"""The user is told when more than this share of a dance is unlike the footage."""
+
+
+@dataclass(frozen=True)
+class Dance:
+    """A source's movement, ready for a target.
+
+    Attributes:
+        video: the source.
+        detection: as found in the source.
+        source: cleaned and smoothed, in the source's frame.
+        placed: retargeted, in the target's frame.
+        clamped_share: share of frames in which the source is nearer or farther than the target may be shown.
+    """
+
+    video: Path
+    detection: Detection
+    source: Keypoints
+    placed: Keypoints
+    clamped_share: float
+
+
+def read_dance(
+    source: Path,
+    statistics: PoseStatistics,
+    size: tuple[int, int],
+    *,
+    pose: str = "mediapipe",
+    smoothing: str = "both",
+    normalized: bool = True,
+    on_progress: OnProgress = ignore_progress,
+) -> Dance:
+    """Find the source's movement and move it to the target's place.
+
+    Args:
+        source: the video.
+        statistics: where the target stands, in frames of ``size`` (W, H).
+        size: of the target's frames.
+        pose: as in ``detect_video``.
+        smoothing: one of ``filtering.SMOOTHINGS``.
+        normalized: apply global pose normalization; otherwise the source's frame is only fitted into the target's.
+        on_progress: told the frames of the source that are read.
+
+    Raises:
+        DanceError: the source cannot be read, or shows nobody (``no-person``).
+    """
+    detection = detect_video(source, pose, on_progress=on_progress)
+    keypoints = clean(detection.keypoints, detection.cuts, smoothing)
+    if not keypoints.person_seen.any():
+        raise DanceError("no-person", f"No person was found in {source}.")
+    if normalized:
+        result = normalize(keypoints, statistics, size, detection.cuts)
+        placed, clamped = result.keypoints, result.clamped_share
+    else:
+        placed, clamped = place_unchanged(keypoints, size), 0.0
+    return Dance(source, detection, keypoints, placed, clamped)
+
+
+def unlike_share(dance: Dance, filmed: Keypoints) -> float:
+    """Share of the frames whose pose is unlike every pose that was ``filmed``; the user is told if it is large."""
+    if not len(filmed):
+        return 0.0
+    unlike = unlike_frames(dance.placed, filmed)
+    share = float(unlike.mean())
+    if share > UNLIKE_WORTH_SAYING:
+        first = unlike.argmax() / float(dance.placed.fps)
+        events.warn(
+            "unlike-footage",
+            f"In {100 * share:.0f} % of the dance the pose is unlike any in the footage, first at {first:.1f} s: film"
+            " such movement too, or expect faults there.",
+            share=share,
+            first_second=first,
+        )
+    return share
