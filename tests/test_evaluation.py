@@ -11,7 +11,8 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from everybody_dance.body_height import body_height
-from everybody_dance.drawing.window import whole_frame
+from everybody_dance.drawing.pose_image import PoseImage
+from everybody_dance.drawing.window import Window
 from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
 from everybody_dance.evaluation.compare import compare_all, compare_frames, spread, summary
@@ -26,6 +27,7 @@ from everybody_dance.evaluation.steadiness import (
 )
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.performer.performer import Painting
 from everybody_dance.retarget.likeness import MISSING, pose_distances
 from everybody_dance.skeleton import FACE, Joint
 from everybody_dance.subject.manifest import Clip
@@ -204,22 +206,20 @@ class Echo:
         self.manifest = SimpleNamespace(size=SIZE)
         self.plate = wall()
 
-    def windows(self, keypoints: Keypoints, cuts: object = ()) -> list[Box]:
-        return [whole_frame(SIZE)] * len(keypoints)
+    def window(self, keypoints: Keypoints) -> Window:
+        return Window(SIZE, 0.0, SIZE, 32)
 
-    def step(
-        self, xy: np.ndarray, confidence: np.ndarray, box: Box, previous: np.ndarray | None, tracks: object
-    ) -> np.ndarray:
-        one = Keypoints(xy[None], confidence[None], SIZE, swaying(1).fps)
+    def step(self, drawn: PoseImage, box: Box, previous: np.ndarray | None, tracks: object) -> Painting:
+        one = Keypoints(drawn.pose.xy[None], drawn.pose.confidence[None], SIZE, swaying(1).fps)
         fresh = picture(one, 0).astype(float)
-        if previous is None:
-            return fresh.astype(np.uint8)
-        return (self.memory * previous + (1 - self.memory) * fresh + self.drift).clip(0, 255).round().astype(np.uint8)
+        if previous is not None:
+            fresh = (self.memory * previous + (1 - self.memory) * fresh + self.drift).clip(0, 255).round()
+        return Painting(fresh.astype(np.uint8), None)
 
     def tracks(self, fps: float) -> dict[str, object]:
         return {}
 
-    def refine(self, frame: np.ndarray, *pose_and_tracks: object) -> np.ndarray:
+    def refine(self, frame: np.ndarray, *drawn_and_tracks: object) -> np.ndarray:
         return frame.copy()
 
 
