@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import typer
 
-from everybody_dance.video import VideoReader
+from everybody_dance.video.reader import VideoReader
 
 MOMENTS = (0.16, 0.62, 0.88)
 """Shares of the video, one below the other."""

@@ -31,7 +31,8 @@ from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import read_dance
 from everybody_dance.synthesis.transfer import transfer_dance
-from everybody_dance.video import VideoReader, VideoWriter
+from everybody_dance.video.reader import VideoReader
+from everybody_dance.video.writer import VideoWriter
 
 app = typer.Typer(add_completion=False, help=__doc__)
 SIZE, RATE = (512, 384), Fraction(25)

@@ -17,7 +17,7 @@ from everybody_dance.dancers.clips import (
     TRAINING_SECONDS,
 )
 from everybody_dance.dancers.render import DANCERS, render
-from everybody_dance.video import VideoWriter
+from everybody_dance.video.writer import VideoWriter
 
 
 def _picture(dancer: str, dance: str, frame: int):  # type: ignore[no-untyped-def]

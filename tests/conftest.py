@@ -1,10 +1,13 @@
 """Fixtures that several test files share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from everybody_dance.events import Event, Finding, listening
 
 if TYPE_CHECKING:
     from worlds import LittleWorld
@@ -24,6 +27,19 @@ def footage() -> Path:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never read or fill the user's cache."""
     monkeypatch.setenv("EVERYBODY_DANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def findings() -> Iterator[list[Finding]]:
+    """What the test's own work tells the user, as it comes."""
+    found: list[Finding] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Finding):
+            found.append(event)
+
+    with listening(keep):
+        yield found
 
 
 @pytest.fixture(scope="session")

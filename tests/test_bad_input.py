@@ -15,7 +15,7 @@ import pytest
 
 from everybody_dance import files
 from everybody_dance.training.checkpoint import newest
-from everybody_dance.video import VideoReader
+from everybody_dance.video.reader import VideoReader
 from subjects import picture, swaying, wall
 from worlds import (
     SOURCE_FRAMES,

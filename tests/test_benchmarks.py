@@ -12,7 +12,7 @@ from everybody_dance.evaluation.known_truth import PAIRS, Pair, Studio
 from everybody_dance.evaluation.limits import LEVELS, TREATMENTS
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
-from everybody_dance.video import VideoReader
+from everybody_dance.video.reader import VideoReader
 from subjects import make_subject, picture, swaying
 from worlds import dance
 

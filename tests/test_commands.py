@@ -16,7 +16,8 @@ from everybody_dance.commands.options import PresetName, Smoothing
 from everybody_dance.commands.stages import clock, figures
 from everybody_dance.pose.filtering import SMOOTHINGS
 from everybody_dance.training.presets import PRESETS
-from everybody_dance.video import VideoReader, made_by_ai
+from everybody_dance.video.provenance import made_by_ai
+from everybody_dance.video.reader import VideoReader
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, dance, finish, start
 
 KEYS = {"command", "ok", "outputs", "metrics", "warnings", "seconds"}

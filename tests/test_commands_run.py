@@ -11,7 +11,8 @@ import pytest
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose import detection, mediapipe_holistic
 from everybody_dance.pose.detection import Detection
-from everybody_dance.video import VideoReader, made_by_ai
+from everybody_dance.video.provenance import made_by_ai
+from everybody_dance.video.reader import VideoReader
 from subjects import swaying
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, Outcome, dance, write_person
 

@@ -1,5 +1,6 @@
 """Filtering: what it repairs, and what it leaves alone."""
 
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 
@@ -102,3 +103,22 @@ def test_always_finite_and_never_outside_of_what_was_seen(
 def test_unknown_smoothing() -> None:
     with pytest.raises(ValueError, match="smoothing"):
         clean(walking(), smoothing="much")
+
+
+def test_memory_does_not_grow_with_the_clip() -> None:
+    """Beside the keypoints themselves, which are copied a few times."""
+    extra = []
+    for frames in (2000, 8000):
+        random = np.random.default_rng(0)
+        keypoints = Keypoints(
+            random.uniform(0, 400, (frames, 137, 2)).astype(np.float32),
+            np.ones((frames, 137), np.float32),
+            (640, 480),
+            Fraction(30),
+        )
+        size = keypoints.xy.nbytes + keypoints.confidence.nbytes
+        tracemalloc.start()
+        clean(keypoints, (), "both")
+        extra.append(tracemalloc.get_traced_memory()[1] / size)
+        tracemalloc.stop()
+    assert max(extra) < 6

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import (
     BODY,
-    BODY_LIMBS,
+    BODY_BONES,
     FACE,
     FACE_LINES,
     FINGERS,
@@ -56,11 +56,11 @@ def test_groups_cover_every_joint_once() -> None:
     ],
 )
 def test_limbs_join_the_joints_they_are_named_after(limb: str, first: Joint, second: Joint) -> None:
-    assert BODY_LIMBS[limb] == (first, second)
+    assert BODY_BONES[limb] == (first, second)
 
 
 def test_no_limb_joins_left_and_right() -> None:
-    for name, ends in BODY_LIMBS.items():
+    for name, ends in BODY_BONES.items():
         sides = {Joint(end).name.split("_")[0] for end in ends} & {"LEFT", "RIGHT"}
         assert len(sides) <= 1, name
         if sides:

@@ -1,6 +1,7 @@
 """From detectors' output to 137 joints."""
 
 import json
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,13 +9,18 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose import openpose_files
+from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.pose import detection, openpose_files
 from everybody_dance.pose.cuts import CutFinder
+from everybody_dance.pose.detection import detect_video, source_identity
 from everybody_dance.pose.detection_report import report
-from everybody_dance.pose.mediapipe_holistic import FACE_LANDMARKS, SUPPLIED, joints
-from everybody_dance.pose.people import follow, jumps
+from everybody_dance.pose.detectors import DETECTORS
+from everybody_dance.pose.mediapipe_holistic import FACE_LANDMARKS, NAME, SUPPLIED, joints
+from everybody_dance.pose.people import Person, follow, jumps
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from figures import clip, standing
+from subjects import wall
+from worlds import write_openpose, write_video
 
 SIZE = (200, 100)
 FPS = Fraction(25)
@@ -35,7 +41,8 @@ def body(facing: bool = True) -> np.ndarray:
 
 class TestMediaPipe:
     def test_pixels_midpoints_and_sides(self) -> None:
-        xy, confidence = joints(body(), None, None, None, SIZE)
+        pose = joints(body(), None, None, None, SIZE)
+        xy, confidence = pose.xy, pose.confidence
         assert np.allclose(xy[Joint.LEFT_SHOULDER], (120, 50))
         assert np.allclose(xy[Joint.RIGHT_SHOULDER], (80, 50))
         assert np.allclose(xy[Joint.NECK], (100, 50))
@@ -45,24 +52,24 @@ class TestMediaPipe:
         assert not SUPPLIED[[Joint.LEFT_SMALL_TOE, Joint.RIGHT_SMALL_TOE]].any()
 
     def test_nobody(self) -> None:
-        assert not joints(None, None, None, None, SIZE)[1].any()
+        assert not joints(None, None, None, None, SIZE).confidence.any()
 
     def test_hardly_visible_is_not_found(self) -> None:
         landmarks = body()
         landmarks[25, 3] = 0.04
-        assert joints(landmarks, None, None, None, SIZE)[1][Joint.LEFT_KNEE] == 0
+        assert joints(landmarks, None, None, None, SIZE).confidence[Joint.LEFT_KNEE] == 0
 
     def test_outside_the_picture_is_not_found(self) -> None:
         landmarks = body()
         landmarks[28, 1] = 1.01
         landmarks[27, 0] = -0.01
-        confidence = joints(landmarks, None, None, None, SIZE)[1]
+        confidence = joints(landmarks, None, None, None, SIZE).confidence
         assert confidence[Joint.RIGHT_ANKLE] == confidence[Joint.LEFT_ANKLE] == 0
 
     def test_a_face_that_looks_away_is_not_there(self) -> None:
         face = np.full((478, 3), 0.5, np.float32)
-        assert joints(body(), face, None, None, SIZE)[1][FACE].all()
-        confidence = joints(body(facing=False), face, None, None, SIZE)[1]
+        assert joints(body(), face, None, None, SIZE).confidence[FACE].all()
+        confidence = joints(body(facing=False), face, None, None, SIZE).confidence
         assert not confidence[FACE].any()
         assert not confidence[[Joint.NOSE, Joint.LEFT_EYE, Joint.RIGHT_EYE]].any()
         assert confidence[Joint.LEFT_EAR] > 0
@@ -81,7 +88,7 @@ class TestMediaPipe:
         landmarks = body()
         landmarks[0, 0] += nose[0]
         landmarks[0, 2] = nose[1]
-        confidence = joints(landmarks, np.full((478, 3), 0.5, np.float32), None, None, SIZE)[1]
+        confidence = joints(landmarks, np.full((478, 3), 0.5, np.float32), None, None, SIZE).confidence
         assert bool(confidence[Joint.NOSE]) == has_nose
         assert bool(confidence[FACE].all()) == has_face
 
@@ -91,36 +98,36 @@ class TestMediaPipe:
     def test_a_hand_far_from_its_arm_is_another_hand(self) -> None:
         near, far = (np.full((21, 3), place, np.float32) for place in (0.6, 0.1))
         near[:, 0] = 0.7
-        confidence = joints(body(), None, near, far, SIZE)[1]
+        confidence = joints(body(), None, near, far, SIZE).confidence
         assert confidence[LEFT_HAND].all()
         assert not confidence[RIGHT_HAND].any()
 
 
-def person(x: float, height: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
+def person(x: float, height: float = 60.0) -> Person:
     xy, confidence = np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
     xy[BODY] = np.stack([np.full(25, x), np.linspace(10, 10 + height, 25)], -1)
     confidence[BODY] = 0.9
-    return xy, confidence
+    return Person(Pose(xy, confidence))
 
 
 class TestPeople:
     def test_the_biggest_is_followed_and_kept(self) -> None:
         # The small one grows bigger than the followed one later: still the same is followed.
         frames = [[person(20, 30), person(100, 60)], [person(20, 80), person(104, 60)], [person(108, 60)]]
-        assert [place[Joint.NECK, 0] for place in follow(frames)[0]] == [100, 104, 108]
+        assert [place[Joint.NECK, 0] for place in follow(frames, 30)[0]] == [100, 104, 108]
 
     def test_a_short_miss_is_survived_and_the_other_not_taken(self) -> None:
         frames = [[person(100)], [], [person(10, 20)], [person(103)]]
-        xy, confidence = follow(frames)
+        xy, confidence = follow(frames, 30)
         assert confidence[:, Joint.NECK].astype(bool).tolist() == [True, False, False, True]
         assert xy[3, Joint.NECK, 0] == 103
 
     def test_after_a_long_absence_somebody_new_is_followed(self) -> None:
         frames = [[person(20)], *[[] for _ in range(40)], [person(180)]]
-        assert follow(frames)[0][-1, Joint.NECK, 0] == 180
+        assert follow(frames, 30)[0][-1, Joint.NECK, 0] == 180
 
     def test_no_frames(self) -> None:
-        assert follow([])[0].shape == (0, 137, 2)
+        assert follow([], 30)[0].shape == (0, 137, 2)
 
 
 def write_json(folder: Path, index: int, joints: int) -> None:
@@ -225,3 +232,52 @@ def test_a_person_who_is_suddenly_elsewhere() -> None:
     keypoints = Keypoints(xy, np.ones((7, JOINT_COUNT), np.float32), SIZE, FPS)
     assert jumps(keypoints) == 2
     assert jumps(keypoints, cuts=[3]) == 1
+
+
+class TestRemembered:
+    """What is remembered is remembered by content and meaning."""
+
+    def test_openpose_is_known_by_its_files(self, tmp_path: Path) -> None:
+        keypoints = clip([standing(60, 100, 80)] * 3, SIZE)
+        write_openpose(tmp_path / "a", keypoints)
+        write_openpose(tmp_path / "b", keypoints)
+        known = source_identity(f"openpose:{tmp_path / 'a'}")
+        assert source_identity(f"openpose:{tmp_path}/./a") == known
+        assert source_identity(f"openpose:{tmp_path / 'b'}") == known
+        assert source_identity(f"openpose:{tmp_path / 'a'}?body=25") != known
+        changed = next((tmp_path / "b").glob("*.json"))
+        changed.write_text(changed.read_text().replace("1.3", "1.2"))
+        assert source_identity(f"openpose:{tmp_path / 'b'}") != known
+        assert source_identity("mediapipe") == NAME
+        with pytest.raises(UsageError):
+            source_identity("alphapose")
+
+    @pytest.mark.parametrize("damage", ["cut", "empty", "other", "no cuts"])
+    def test_a_damaged_entry_is_made_anew(self, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        video = write_video(tmp_path / "v.mp4", [wall()] * 4)
+        kind = DETECTORS["mediapipe"]
+        entry = detection._cache_path(video, kind, Fraction(25))
+        keypoints = clip([standing(60, 100, 80)] * 4, (128, 128), Fraction(25))
+        detection._remember(detection.Detection(keypoints, (2,), kind.name, kind.supplied), entry)
+        asked: list[str] = []
+
+        def detect(frames: Iterable[object], name: str, workers: int) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(name)
+            assert len(list(frames)) == 4
+            return keypoints.xy, keypoints.confidence
+
+        monkeypatch.setattr(detection, "_detect", detect)
+        assert detect_video(video).cuts == (2,)
+        assert not asked
+        if damage == "cut":
+            entry.write_bytes(entry.read_bytes()[:300])
+        elif damage == "empty":
+            entry.write_bytes(b"")
+        elif damage == "other":
+            np.savez(entry, xy=np.zeros(3))
+        else:
+            entry.with_suffix(".json").write_text("{}")
+        assert len(detect_video(video).keypoints) == 4
+        assert asked == ["mediapipe"]
+        assert detect_video(video).cuts == ()
+        assert asked == ["mediapipe"]

@@ -15,7 +15,7 @@ from everybody_dance.evaluation.compare import Spread, compare_all
 from everybody_dance.evaluation.gallery import SHOWN, Gallery
 from everybody_dance.evaluation.report import Clip, Report, Strip, Table, figure_table, plot
 from everybody_dance.performer.model_files import load_performer
-from everybody_dance.video import VideoReader
+from everybody_dance.video.reader import VideoReader
 from subjects import SIZE, picture, swaying
 from worlds import LittleWorld, dance
 

@@ -1,6 +1,5 @@
 """Global pose normalization: hand-computed numbers, what is not depth, degenerate sources, and its properties."""
 
-import logging
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
+from everybody_dance.events import Finding
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import DepthRange, PoseStatistics, ground_line, pose_statistics, root
@@ -274,13 +274,12 @@ def test_travel_that_fits_is_kept() -> None:
     np.testing.assert_allclose(x, 250 + normalized.scale * (root(source)[:, 0] - 319), atol=0.01)
 
 
-def test_travel_that_does_not_fit_is_shrunk_by_one_constant(caplog: pytest.LogCaptureFixture) -> None:
+def test_travel_that_does_not_fit_is_shrunk_by_one_constant(findings: list[Finding]) -> None:
     source = clip([standing(100 + 4.4 * t, 400, 200) for t in range(100)], SIZE)
     narrow = PoseStatistics(center_x=100, ground=_range(200, 200, 200, 150, 150), hips=None)
-    with caplog.at_level(logging.WARNING):
-        normalized = normalize(source, narrow, (200, 256))
+    normalized = normalize(source, narrow, (200, 256))
     assert 0.1 < normalized.sideways < 0.4
-    assert "sideways" in caplog.text
+    assert "sideways" in findings[0].message
     keypoints = normalized.keypoints
     assert keypoints.found[1:-1].all()
     travel = root(source)[:, 0] - pose_statistics(source).center_x
@@ -305,24 +304,22 @@ def test_nobody_is_an_error() -> None:
         normalize(Keypoints.empty(0, SIZE, FPS), TARGET, TARGET_SIZE)
 
 
-def test_feet_never_seen_in_the_source(caplog: pytest.LogCaptureFixture) -> None:
+def test_feet_never_seen_in_the_source(findings: list[Finding]) -> None:
     source = _without(_walk_in_depth(), LEGS)
-    with caplog.at_level(logging.WARNING):
-        normalized = normalize(source, TARGET, TARGET_SIZE)
-    assert "feet are never seen in the source" in caplog.text
+    normalized = normalize(source, TARGET, TARGET_SIZE)
+    assert "feet are never seen in the source" in findings[0].message
     assert not normalized.by_feet
     hips = normalized.keypoints.xy[:, Joint.MID_HIP, 1]
     assert hips[0] == pytest.approx(120, abs=3)
     assert hips[-1] == pytest.approx(140, abs=1)
 
 
-def test_feet_never_seen_in_the_target(caplog: pytest.LogCaptureFixture) -> None:
+def test_feet_never_seen_in_the_target(findings: list[Finding]) -> None:
     target = pose_statistics(_without(_walk_in_depth(), LEGS))
     assert target.ground is None
     assert not target.feet_seen
-    with caplog.at_level(logging.WARNING):
-        normalized = normalize(_walk_in_depth(), target, SIZE)
-    assert "feet are never seen in the target" in caplog.text
+    normalized = normalize(_walk_in_depth(), target, SIZE)
+    assert "feet are never seen in the target" in findings[0].message
     np.testing.assert_allclose(normalized.keypoints.xy, _walk_in_depth().xy, atol=0.01)
 
 
@@ -336,12 +333,11 @@ def test_only_head_and_shoulders() -> None:
     assert 60 < neck[0, 1] < 120  # about a torso above the target's hips at 130
 
 
-def test_too_little_to_measure_stays_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_too_little_to_measure_stays_as_it_is(findings: list[Finding]) -> None:
     source = clip([standing(320, 400, 200)] * 5, SIZE)
     only_face = _without(source, [joint for joint in range(BODY.stop) if joint not in (0, 15, 16)])
-    with caplog.at_level(logging.WARNING):
-        normalized = normalize(only_face, TARGET, TARGET_SIZE)
-    assert "Too little of the body" in caplog.text
+    normalized = normalize(only_face, TARGET, TARGET_SIZE)
+    assert "Too little of the body" in findings[-1].message
     assert np.array_equal(normalized.keypoints.xy, place_unchanged(only_face, TARGET_SIZE).xy)
 
 

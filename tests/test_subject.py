@@ -22,7 +22,8 @@ from everybody_dance.subject.prepare.camera import measure_stillness
 from everybody_dance.subject.prepare.plate import believed_empty, clean_plate
 from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.subject.subject import Subject
-from everybody_dance.video import VideoReader, VideoWriter
+from everybody_dance.video.reader import VideoReader
+from everybody_dance.video.writer import VideoWriter
 from subjects import SIZE, make_subject, picture, swaying, wall
 
 FPS = Fraction(25)

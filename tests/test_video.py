@@ -1,7 +1,6 @@
 """Reading footage of every kind, and writing files that are whole, in step and marked as made by AI."""
 
 import errno
-import logging
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.video import AI_COMMENT, VideoReader, VideoWriter, made_by_ai, probe
+from everybody_dance.events import Finding
+from everybody_dance.video.provenance import AI_COMMENT, made_by_ai
+from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.video.writer import VideoWriter
 
 QUADRANTS = np.array([[[200, 40, 40], [40, 200, 40]], [[40, 40, 200], [200, 200, 40]]], np.uint8)
 RATE = 44100
@@ -175,38 +177,36 @@ def test_odd_size_is_padded_by_its_edge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_cut_off_file_is_used_as_far_as_it_goes(
-    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cut_off_file_is_used_as_far_as_it_goes(tmp_path: Path, suffix: str, findings: list[Finding]) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), np.uint8)
     path = encode(tmp_path / f"whole{suffix}", noise)
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with caplog.at_level(logging.WARNING), VideoReader(cut) as reader:
+    with VideoReader(cut) as reader:
         count = len(list(reader))
     assert 20 <= count <= 27
-    assert len(caplog.records) == 1
-    assert "of its 50 frames" in caplog.text
+    assert len(findings) == 1
+    assert "of its 50 frames" in findings[0].message
 
 
-def test_damaged_packets_are_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_packets_are_skipped(tmp_path: Path, findings: list[Finding]) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), np.uint8)
     path = encode(tmp_path / "damaged.mp4", noise)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 3000] = bytes(3000)
     path.write_bytes(data)
-    with caplog.at_level(logging.WARNING), VideoReader(path) as reader:
+    with VideoReader(path) as reader:
         count = len(list(reader))
     assert 48 <= count <= 50
-    assert len(caplog.records) == 1
+    assert len(findings) == 1
 
 
-def test_a_whole_file_gives_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_whole_file_gives_no_warning(tmp_path: Path, findings: list[Finding]) -> None:
     path = encode(tmp_path / "whole.mkv", [flat(90)] * 10, click_at=0.1, seconds_of_sound=2.0)
     with VideoReader(path) as reader:
         assert len(list(reader)) == 10
-    assert not caplog.records
+    assert not findings
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:

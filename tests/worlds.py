@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from everybody_dance.commands.main import main
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND
-from everybody_dance.video import VideoWriter
+from everybody_dance.video.writer import VideoWriter
 from subjects import FPS, SIZE, picture, swaying, wall
 
 TARGET_FRAMES, SOURCE_FRAMES = 50, 12

@@ -3,6 +3,8 @@
 137 joints in OpenPose's order, as in ``skeleton``. Left and right are the person's own.
 """
 
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +59,10 @@ class Pose:
     def without(self, joints: NDArray[np.bool_]) -> "Pose":
         """The pose with some joints, bool (137,), not found. Their ``xy`` stay as they were."""
         return Pose(self.xy, np.where(joints, np.float32(0), self.confidence))
+
+
+NOBODY = Pose(np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32))
+"""The pose in which no joint is found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +147,17 @@ class Keypoints:
         """Read what ``save`` wrote.
 
         Raises:
-            OSError, ValueError, KeyError: there is no such file, or it is not a keypoints file.
+            OSError: there is no such file, or it may not be read.
+            ValueError: it is not a keypoints file, or damaged.
         """
-        with np.load(path, allow_pickle=False) as arrays:
-            width, height = (int(value) for value in arrays["size"])
-            numerator, denominator = (int(value) for value in arrays["fps"])
-            fps = Fraction(numerator, denominator)
-            return cls(arrays["xy"], arrays["confidence"], (width, height), fps)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                width, height = (int(value) for value in arrays["size"])
+                numerator, denominator = (int(value) for value in arrays["fps"])
+                fps = Fraction(numerator, denominator)
+                return cls(arrays["xy"], arrays["confidence"], (width, height), fps)
+        except (KeyError, TypeError, ZeroDivisionError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path} is not a whole keypoints file") from error
 
     @classmethod
     def empty(cls, frames: int, size: tuple[int, int], fps: Fraction) -> Self:

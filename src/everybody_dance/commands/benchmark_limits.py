@@ -40,7 +40,7 @@ def limits(
         from everybody_dance.training.loop import train
         from everybody_dance.training.presets import PRESETS
         from everybody_dance.training.samples import AS_FILMED
-        from everybody_dance.video import VideoReader
+        from everybody_dance.video.reader import VideoReader
 
         folders = {True: out / "limits", False: out / "limits" / "as-filmed"}
         subject = prepare_subject(current, [CLIPS.target], folders[True])

@@ -19,7 +19,7 @@ from rich.console import Console
 from everybody_dance.commands.stages import Stage, showing
 from everybody_dance.errors import DanceError
 from everybody_dance.events import Artifact, Event, Finding, Progress, listening
-from everybody_dance.files import explain_write_failure
+from everybody_dance.files import explain_failure
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 INTERRUPTED_MESSAGE = "Interrupted. What was done is kept; the same command continues."
@@ -157,8 +157,7 @@ def session(command: str, as_json: bool, debug: bool) -> Iterator[Session]:
 def explained(error: Exception) -> tuple[str, str, int]:
     """(code, message, exit code) of whatever went wrong."""
     if isinstance(error, OSError):
-        named = Path(error.filename) if isinstance(error.filename, str) else Path("a file")
-        plain = explain_write_failure(error, named)
+        plain = explain_failure(error)
         error = plain if isinstance(plain, DanceError) else error
     if isinstance(error, DanceError):
         return error.code, error.message, error.exit_code

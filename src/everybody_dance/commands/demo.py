@@ -61,7 +61,7 @@ def _compared_with_truth(current: Session, subject: "Subject", result: Path, sou
     """The transfer as the user sees it, and both baselines, beside the truth."""
     from everybody_dance.evaluation.held_out import evaluate_transfer
     from everybody_dance.pose.detection import detect_video
-    from everybody_dance.video import VideoReader
+    from everybody_dance.video.reader import VideoReader
 
     size = subject.manifest.size
     dance = find_dance(current, subject, source)

@@ -11,6 +11,7 @@ from everybody_dance.commands import options
 from everybody_dance.commands.console import session
 from everybody_dance.errors import DanceError
 from everybody_dance.files import cache_folder
+from everybody_dance.machine import usable_cores
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "prores")
 POSE_MODELS = ("pose_detection", "pose_landmark_full", "face_landmark_with_attention", "hand_landmark_full")
@@ -50,7 +51,7 @@ def doctor(as_json: options.AsJson = False, debug: options.Debug = False) -> Non
 
 
 def _machine() -> list[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     python = platform.python_version()
     return [
         Finding("version", __version__, f"everybody-dance {__version__}, Python {python}, {platform.system()}"),

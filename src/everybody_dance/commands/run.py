@@ -36,7 +36,7 @@ def run(
     with session("run", as_json, debug) as current:
         options.check_files(source, target)
         options.check_out(out, source, target)
-        from everybody_dance.video import probe
+        from everybody_dance.video.reader import probe
 
         # What cannot be read is said now, not after the training.
         probe(source)

@@ -19,7 +19,7 @@ from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 
 if TYPE_CHECKING:
-    from everybody_dance.video import VideoWriter
+    from everybody_dance.video.writer import VideoWriter
 
 POSE, TRUTH = "pose", "truth"
 SHOWN = 6
@@ -107,7 +107,7 @@ class Gallery:
     def _write(self, image: Frame) -> None:
         if self._writer is None:
             # Here, because measuring is possible where there is no PyAV.
-            from everybody_dance.video import VideoWriter
+            from everybody_dance.video.writer import VideoWriter
 
             size = image.shape[1], image.shape[0]
             path = Path(self._folder.name) / "clip.mp4"

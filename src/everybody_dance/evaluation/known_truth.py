@@ -161,7 +161,7 @@ class Studio:
 
     def _video(self, name: str, dancer: Dancer, dance: str, seconds: float, on_progress: OnProgress) -> Path:
         from everybody_dance.pose.detection import deaf_to_ctrl_c
-        from everybody_dance.video import VideoWriter
+        from everybody_dance.video.writer import VideoWriter
 
         path = self.folder / f"{name}.mp4"
         count = round(seconds * RATE)
@@ -206,7 +206,7 @@ def measure(
     from everybody_dance.pose.detection import detect_video
     from everybody_dance.pose.filtering import clean
     from everybody_dance.synthesis.source import read_dance
-    from everybody_dance.video import VideoReader
+    from everybody_dance.video.reader import VideoReader
 
     manifest = subject.manifest
     true_video = studio.dance(pair.target, pair.dance)

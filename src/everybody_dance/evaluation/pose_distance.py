@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import Scores
 from everybody_dance.evaluation.metrics import Frame
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import NOBODY, Keypoints, Pose
+from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 # The paper counts 23 joints of the body, without heels.
@@ -29,9 +30,9 @@ PARTS: dict[str, NDArray[np.int64]] = {
 
 
 class FrameDetector(Protocol):
-    """Finds one person's joints in frames that come in order: ``pose.detector.FollowingDetector``."""
+    """Finds people in frames that come in order: ``pose.detection.FollowingDetector``."""
 
-    def detect(self, image: Frame, /) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def people(self, image: Frame, /) -> list[Person]: ...
     def close(self) -> None: ...
 
 
@@ -59,11 +60,12 @@ class Redetection:
 
     def __init__(self, detectors: Mapping[str, FrameDetector]) -> None:
         self.detectors = detectors
-        self._found: dict[str, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {name: [] for name in detectors}
+        self._found: dict[str, list[Pose]] = {name: [] for name in detectors}
 
     def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
         for name, detector in self.detectors.items():
-            self._found[name].append(detector.detect(results[name]))
+            people = detector.people(results[name])
+            self._found[name].append(people[0].pose if people else NOBODY)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +78,7 @@ class Redetection:
         """The ``pose_distance`` from ``wanted`` of each result that was looked at, by part: ``pose_body`` and so on."""
         scores: dict[str, Scores] = {}
         for name, found in self._found.items():
-            xy, confidence = (np.stack(arrays) for arrays in zip(*found, strict=True))
+            xy, confidence = np.stack([pose.xy for pose in found]), np.stack([pose.confidence for pose in found])
             parts = pose_distance(Keypoints(xy, confidence, wanted.size, wanted.fps), wanted)
             scores[name] = {f"pose_{part}": dict(vars(distances)) for part, distances in parts.items()}
         return scores

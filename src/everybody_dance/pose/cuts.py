@@ -5,33 +5,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 THUMBNAIL = (32, 24)
-"""(W, H) of what is compared."""
+"""(W, H) of the thumbnails that are compared."""
 
 CHANGED = 18.0
 """Mean absolute difference of thumbnails, of 255, that a cut exceeds at least."""
 
 ABOVE_USUAL = 4.0
-"""How many times the usual difference between neighbours around it a cut must be."""
+"""A cut exceeds the usual difference between neighbouring frames around it by at least this factor."""
 
 CHANGED_SHARE = 0.5
 """Share of the thumbnail that must have changed: a caption or a dancer changes less."""
 
-NEIGHBOURS = 8
-"""Frames on each side whose differences are the usual."""
+NEIGHBOURS = 0.27
+"""Seconds on each side whose differences are the usual ones; at least eight frames."""
 
-
-PASSING = 3
-"""A change that is undone within this many frames was a flash."""
+PASSING = 0.1
+"""A change that is undone within this many seconds was a flash; at least three frames."""
 
 
 class CutFinder:
-    """See frames in order; then ask for the cuts. A flash that goes away again is none."""
+    """Feed frames with ``see``, then call ``cuts``. Brief flashes are ignored.
 
-    def __init__(self) -> None:
+    Args:
+        fps: frames a second.
+    """
+
+    def __init__(self, fps: float = 30.0) -> None:
+        self._neighbours, self._passing = max(round(NEIGHBOURS * fps), 8), max(round(PASSING * fps), 3)
         self._thumbnails: list[NDArray[np.uint8]] = []
 
     def see(self, frame: NDArray[np.uint8]) -> None:
-        """Note a frame, uint8 (H, W, 3)."""
+        """Take in the next frame, uint8 (H, W, 3)."""
         self._thumbnails.append(np.asarray(cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8))
 
     def cuts(self) -> tuple[int, ...]:
@@ -50,11 +54,13 @@ class CutFinder:
             share[piece] = (difference > CHANGED).mean(axis=(1, 2))
         cuts = []
         for index in np.flatnonzero((change > CHANGED) & (share > CHANGED_SHARE)):
-            around = np.r_[change[max(index - NEIGHBOURS, 1) : index], change[index + 1 : index + 1 + NEIGHBOURS]]
+            around = np.r_[
+                change[max(index - self._neighbours, 1) : index], change[index + 1 : index + 1 + self._neighbours]
+            ]
             if len(around) and change[index] < ABOVE_USUAL * np.median(around):
                 continue
-            later = pictures[min(index + PASSING, len(pictures) - 1)].astype(np.int16)
-            earlier = pictures[[index - 1, max(index - PASSING, 0)]]
+            later = pictures[min(index + self._passing, len(pictures) - 1)].astype(np.int16)
+            earlier = pictures[[index - 1, max(index - self._passing, 0)]]
             if np.abs(later - earlier).max(axis=-1).mean(axis=(1, 2)).min() > 0.5 * change[index]:
                 cuts.append(int(index))
         return tuple(cuts)

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.images import Image
+from everybody_dance.keypoints import Pose
+from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, MIDPOINTS, RIGHT_HAND, Joint
 
 NAME = "mediapipe-holistic-0.10.21/2"
@@ -73,10 +76,13 @@ Points = NDArray[np.float32]
 
 
 class MediaPipeDetector:
-    """Finds one person, frame after frame; use one detector for each stretch of video.
+    """Finds one person, frame after frame; as ``detectors.Detector``.
 
-    ``detect`` follows the person from the frame before, so the frames must come in order.
+    It follows the person from the frame before, so the frames of a video must come in order.
     """
+
+    name = NAME
+    supplied = SUPPLIED
 
     def __init__(self) -> None:
         os.environ.setdefault("GLOG_minloglevel", "3")
@@ -86,12 +92,20 @@ class MediaPipeDetector:
 
         self._model: Any = Holistic(model_complexity=1, smooth_landmarks=False, refine_face_landmarks=True)
 
+    def reset(self) -> None:
+        """Forget the person of the frame before."""
+        self._model.reset()
+
     def close(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         self._model.close()
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Points, Points]:
-        """The joints in ``image``, uint8 (H, W, 3): xy (137, 2) in its pixels and confidence (137,)."""
+    def people(self, image: Image) -> list[Person]:
+        """The person in ``image``, if there is one; in its pixels."""
+        pose = self._pose(image)
+        return [Person(pose)] if pose.found.any() else []
+
+    def _pose(self, image: Image) -> Pose:
         found = self._model.process(image)
         return joints(
             _array(found.pose_landmarks, visibility=True),
@@ -104,7 +118,7 @@ class MediaPipeDetector:
 
 def joints(
     body: Points | None, face: Points | None, left: Points | None, right: Points | None, size: tuple[int, int]
-) -> tuple[Points, Points]:
+) -> Pose:
     """Landmarks as MediaPipe gives them, to 137 joints.
 
     Args:
@@ -113,11 +127,11 @@ def joints(
         size: (W, H) of the picture.
 
     Returns:
-        xy (137, 2) in pixels and confidence (137,), 0 outside the picture and on a face that looks away.
+        The pose in pixels; joints outside the picture and on a face that looks away are not found.
     """
     xy, confidence = np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32)
     if body is None:
-        return xy, confidence
+        return Pose(xy, confidence)
     places = np.array(list(BODY_LANDMARKS.values()))
     names = np.array(list(BODY_LANDMARKS))
     pixels = body[:, :2] * np.array(size, np.float32)
@@ -141,7 +155,7 @@ def joints(
         confidence[FACE] = 1
     outside = ((xy < 0) | (xy >= np.array(size))).any(axis=1)
     confidence[outside] = 0
-    return xy, confidence
+    return Pose(xy, confidence)
 
 
 def nose_offset(body: Points) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """OpenPose's own output: JSON, and the older OpenCV YAML; bodies of 18, 23 (two orders) or 25 joints."""
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.files import check_name
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.pose.people import Person, follow
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, MIDPOINTS, RIGHT_HAND
 
@@ -30,7 +32,7 @@ _PARTS = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGH
 
 @dataclass(frozen=True)
 class People:
-    """Everybody in every file of a folder.
+    """The people in every file of a folder.
 
     Attributes:
         frames: for each file, in order, the people in it.
@@ -43,7 +45,7 @@ class People:
     supplied: NDArray[np.bool_]
 
     def follow(self, source_indices: Sequence[int], size: tuple[int, int], fps: Fraction) -> Keypoints:
-        """The followed person at the rate of a reader.
+        """Follow one person, at the rate of a reader.
 
         Args:
             source_indices: for each frame wanted, the number of the decoded frame.
@@ -60,11 +62,42 @@ class People:
                 f"The video has {decoded} frames, but there are OpenPose files for {len(self.frames)}. "
                 "There must be one for each frame, in order.",
             )
-        xy, confidence = follow(self.frames)
+        xy, confidence = follow(self.frames, float(fps) * decoded / max(len(source_indices), 1))
         outside = ((xy < 0) | (xy >= np.array(size))).any(axis=-1)
         confidence = np.where(outside, 0, confidence)
         index = np.array(source_indices, int)
         return Keypoints(xy[index], confidence[index], size, fps)
+
+
+def split_place(place: str) -> tuple[Path, str]:
+    """The folder and the order of bodies of 23 joints in ``FOLDER?body=ORDER``; no order where none is named.
+
+    Raises:
+        UsageError: the order is not known (``unknown-body``).
+        DanceError: there is no such folder (``file-not-found``).
+    """
+    folder, _, option = place.partition("?body=")
+    if option and option not in ORDERS:
+        raise UsageError("unknown-body", f"body={option} is not known; it is one of {', '.join(ORDERS)}.")
+    path = Path(folder)
+    check_name(path)
+    if not path.is_dir():
+        raise DanceError("file-not-found", f"There is no folder {folder}.")
+    return path, option
+
+
+def content_of_folder(place: str) -> str:
+    """SHA-256 over the files that ``read_folder`` reads, in order, and the order of joints that is assumed.
+
+    Raises:
+        DanceError, UsageError: as ``read_folder``.
+    """
+    folder, option = split_place(place)
+    whole = hashlib.sha256(option.encode())
+    for file in _files(folder):
+        for path in (file, *sorted(folder.glob(file.name.replace("_pose.yml", "_*.yml")))):
+            whole.update(path.name.encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()
 
 
 def read_folder(place: str) -> People:
@@ -75,22 +108,23 @@ def read_folder(place: str) -> People:
 
     Raises:
         DanceError: there is no such folder (``file-not-found``), or its files cannot be read (``bad-poses``).
-        UsageError: the order is not known.
+        UsageError: the order is not known (``unknown-body``).
     """
-    folder, _, option = place.partition("?body=")
-    if option and option not in ORDERS:
-        raise UsageError("unknown-body", f"body={option} is not known; it is one of {', '.join(ORDERS)}.")
-    path = Path(folder)
-    if not path.is_dir():
-        raise DanceError("file-not-found", f"There is no folder {folder}.")
-    files = sorted(path.glob("*_keypoints.json"), key=_number) or sorted(path.glob("*_pose.yml"), key=_number)
-    if not files:
-        raise DanceError("bad-poses", f"{folder} holds no OpenPose files (*_keypoints.json or *_pose.yml).")
+    path, option = split_place(place)
+    files = _files(path)
     frames, supplied = [], np.zeros(JOINT_COUNT, bool)
     for file in files:
         people = _read_json(file) if file.suffix == ".json" else _read_yaml(file)
         frames.append([_person(parts, option, file, supplied) for parts in people])
     return People(frames, f"openpose/{option or 'auto'}", supplied)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder in the order of their frames."""
+    files = sorted(folder.glob("*_keypoints.json"), key=_number) or sorted(folder.glob("*_pose.yml"), key=_number)
+    if not files:
+        raise DanceError("bad-poses", f"{folder} holds no OpenPose files (*_keypoints.json or *_pose.yml).")
+    return files
 
 
 def _number(path: Path) -> tuple[int, str]:
@@ -160,4 +194,4 @@ def _person(parts: dict[str, NDArray[np.float32]], option: str, path: Path, supp
     for middle, (one, other) in MIDPOINTS.items():
         if not supplied[middle] and confidence[one] > 0 and confidence[other] > 0:
             xy[middle], confidence[middle] = (xy[one] + xy[other]) / 2, min(confidence[one], confidence[other])
-    return xy, confidence
+    return Person(Pose(xy, confidence))

@@ -1,4 +1,4 @@
-"""How alike poses are, and how much of a dance is unlike anything that was filmed."""
+"""The distance between poses, and how much of a dance is unlike anything that was filmed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,14 @@ KEPT = 500
 """Poses of the footage that a dance is compared with, at most."""
 
 UNLIKE = 0.1
-"""A pose this far from all that was filmed, in body heights, is painted badly: limbs tear and heads break."""
+"""A pose farther than this from everything filmed, in body heights, is painted badly: limbs tear, heads break."""
+
+BLOCK = 4096
+"""Frames that are compared at a time."""
 
 
 def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.float64]:
-    """How far apart poses are once their hips lie on each other.
+    """Distances between poses whose hips are aligned.
 
     With confidences v and w, positions a and b relative to the hips, body height h and m = ``MISSING``,
 
@@ -59,7 +62,10 @@ def unlike_frames(dance: Keypoints, filmed: Keypoints) -> NDArray[np.bool_]:
     """bool (T,): frames of ``dance`` whose pose is unlike every pose in ``filmed``, both at the same scale."""
     if not len(filmed):
         return dance.person_seen
-    distances = pose_distances(dance, filmed).min(axis=1)
+    distances = np.empty(len(dance))
+    for first in range(0, len(dance), BLOCK):  # an hour against hundreds of poses would not be small
+        block = slice(first, first + BLOCK)
+        distances[block] = pose_distances(dance[block], filmed).min(axis=1)
     return np.asarray(np.isfinite(distances) & (distances > UNLIKE) & dance.person_seen)
 
 

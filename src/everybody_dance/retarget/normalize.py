@@ -1,7 +1,7 @@
-"""Global pose normalization: the source's dance moved and scaled into the target's place.
+"""Global pose normalization (retargeting): the source's dance moved and scaled into the target's place.
 
-DESIGN.md section 2. One similarity (a scale and a shift) for all joints of a frame; with level feet inside the
-source's range it is the mission document's formula,
+See docs/design.md, section 2. One similarity (a scale and a shift) for all joints of a frame; with level feet inside
+the source's range it is the published formula (the paper, section 3.2),
 
     b     = t_far + (a - s_far) / (s_close - s_far) * (t_close - t_far) - f
     scale = t_far_h / s_far_h + (a - s_far) / (s_close - s_far) * (t_close_h / s_close_h - t_far_h / s_far_h)
@@ -9,32 +9,22 @@ source's range it is the mission document's formula,
 and onto oneself it is the identity.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import Keypoints
-from everybody_dance.retarget.statistics import (
-    DepthRange,
-    Line,
-    PoseStatistics,
-    ground_line,
-    hip_line,
-    pose_statistics,
-    root,
-)
-
-logger = logging.getLogger(__name__)
+from everybody_dance import events
+from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.retarget.statistics import DepthRange, Line, Measured, PoseStatistics, measure
 
 SMALL_RANGE = 0.02
-"""A source that moves less than this share of its height in depth has none to follow: it stays halfway."""
+"""A source that moves less than this share of its height in depth is placed half-way in the target's range."""
 
 OFTEN_CLAMPED = 0.2
-"""Beyond this share of frames outside the source's own depth range, the user is told."""
+"""The user is told when more than this share of the frames lies outside the source's own depth range."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +48,99 @@ class Normalized:
     by_feet: bool
 
 
+@dataclass(frozen=True)
+class Retargeting:
+    """How a source's poses are moved and scaled into the target's place; fitted once, then applied frame by frame.
+
+    Attributes:
+        here, there: depth ranges of source and target by the same measure; None: too little is seen, and the source's
+            picture is only fitted into the target's.
+        by_feet: whether that measure is the ground under the feet; False: the hips.
+        source_center, target_center: x of the middle of the stage in either frame, in pixels.
+        sideways: share of the sideways travel that is left, 1 where all of it fits.
+        source_size, size: (W, H) of the source's and of the target's frame.
+    """
+
+    here: DepthRange | None
+    there: DepthRange | None
+    by_feet: bool
+    source_center: float
+    target_center: float
+    sideways: float
+    source_size: tuple[int, int]
+    size: tuple[int, int]
+
+    @classmethod
+    def fit(cls, source: Keypoints, own: Measured, target: PoseStatistics, size: tuple[int, int]) -> Self:
+        """Fit a source to a target.
+
+        Args:
+            source: keypoints of the source, in its own frame.
+            own: ``measure`` of them.
+            target: statistics of the target's training footage, in pixels of a frame of ``size`` (W, H).
+        """
+        by_feet = own.statistics.ground is not None and target.ground is not None
+        here, there = (statistics.ground if by_feet else statistics.hips for statistics in (own.statistics, target))
+        centers = own.statistics.center_x, target.center_x
+        if here is None or there is None:
+            return cls(None, None, False, *centers, 1.0, source.size, size)
+        whole = cls(here, _guard_range(here, there), by_feet, *centers, 1.0, source.size, size)
+        line = own.ground if by_feet else own.hips
+        assert line is not None
+        scale = whole.depth(line)[1]
+        return replace(whole, sideways=_sideways_that_fits(source, scale, own.root[:, 0], whole))
+
+    def depth(self, line: Line) -> tuple[NDArray[np.bool_], Line, Line, Line]:
+        """What the depth line (T,) of a source says, each (T,).
+
+        Returns:
+            Whether the frame lies outside the source's own range; the scale; the y in the source's frame that is
+            aligned; and the y in the target's frame on which it lands.
+        """
+        here, there = self.here, self.there
+        assert here is not None
+        assert there is not None
+        if here.extent / here.height_at(here.median) < SMALL_RANGE:
+            p, clamped = np.full(len(line), 0.5), np.zeros(len(line), bool)
+        else:
+            free = (line - here.far) / here.extent
+            p = np.clip(free, 0, 1)
+            clamped = free != p
+        far_scale, close_scale = there.far_height / here.far_height, there.close_height / here.close_height
+        scale = far_scale + p * (close_scale - far_scale)
+        return clamped, scale, here.far + p * here.extent, there.far + p * there.extent
+
+    def shift(self, scale: Line, source_level: Line, target_level: Line, root_x: Line) -> NDArray[np.float64]:
+        """The shift (T, 2) that goes with ``depth``, for a source whose root is at ``root_x`` (T,)."""
+        center = self.target_center + scale * self.sideways * (root_x - self.source_center)
+        return np.stack([center - scale * root_x, target_level - scale * source_level], axis=1)
+
+    def place(self, pose: Pose, line: float, root_x: float) -> Pose:
+        """One pose in the target's place.
+
+        Args:
+            pose: in the source's frame.
+            line: y of its depth line, in that frame.
+            root_x: x of its root.
+
+        Returns:
+            The pose in the target's frame; joints that land outside it are not found.
+        """
+        if self.here is None or self.there is None:
+            factor = placed_scale(self.source_size, self.size)
+            xy = pose.xy * factor + (np.array(self.size) - factor * np.array(self.source_size)) / 2
+        else:
+            _, scale, source_level, target_level = self.depth(np.array([line]))
+            shift = self.shift(scale, source_level, target_level, np.array([root_x]))
+            xy = pose.xy * scale[0] + shift[0]
+        inside = ((xy >= 0) & (xy <= np.array(self.size))).all(axis=1)
+        return Pose(xy.astype(np.float32), np.where(inside, pose.confidence, np.float32(0)))
+
+
 def normalize(
     source: Keypoints, target: PoseStatistics, target_size: tuple[int, int], cuts: Sequence[int] = ()
 ) -> Normalized:
-    """Move and scale ``source`` to where the target person dances.
+    """Move and scale ``source`` to where the target person dances: fitted on the whole clip, then placed.
 
     Args:
         source: keypoints of the source video, in its own frame.
@@ -71,51 +150,48 @@ def normalize(
     Raises:
         DanceError: nobody is seen in the source (``no-person``).
     """
-    if not source.person_seen.any():
-        raise DanceError("no-person", "No person was found in any frame of the source.")
-    own = pose_statistics(source, cuts)
-    line, here, there = _matching_ranges(source, own, target, cuts)
-    if line is None or here is None or there is None:
-        logger.warning("Too little of the body is seen to place the source in the target's scene; it stays as it is.")
+    own = measure(source, cuts)
+    if own.statistics.ground is None or target.ground is None:
+        whose = "source" if own.statistics.ground is None else "target"
+        events.warn(
+            "feet-not-seen",
+            f"The feet are never seen in the {whose}, so hips and torso are aligned instead of the ground.",
+            whose=whose,
+        )
+    fitted = Retargeting.fit(source, own, target, target_size)
+    line = own.ground if fitted.by_feet else own.hips
+    if fitted.here is None or line is None:
+        events.warn(
+            "too-little-seen",
+            "Too little of the body is seen to place the source in the target's scene; it stays as it is.",
+        )
         placed = place_unchanged(source, target_size)
         factor = placed_scale(source.size, target_size)
         lowest = np.full(len(source), float(target_size[1]))
         return Normalized(placed, np.full(len(source), factor), lowest, 0.0, 1.0, False)
-    by_feet = there is not target.hips
-    there = _guard_range(here, there)
-
-    share = here.extent / here.height_at(here.median)
-    if share < SMALL_RANGE:
-        p, clamped = np.full(len(source), 0.5), np.zeros(len(source), bool)
-    else:
-        free = (line - here.far) / here.extent
-        p = np.clip(free, 0, 1)
-        clamped = free != p
-    source_level = here.far + p * here.extent
-    target_level = there.far + p * there.extent
-    far_scale, close_scale = there.far_height / here.far_height, there.close_height / here.close_height
-    scale = far_scale + p * (close_scale - far_scale)
-
-    root_x = root(source)[:, 0]
-    sideways = _sideways_that_fits(source, scale, root_x - own.center_x, root_x, target.center_x, target_size[0])
-    center = target.center_x + scale * sideways * (root_x - own.center_x)
-    shift = np.stack([center - scale * root_x, target_level - scale * source_level], axis=1)  # (T, 2)
-    xy = source.xy * scale[:, None, None] + shift[:, None]
-
+    clamped, scale, source_level, target_level = fitted.depth(line)
+    shift = fitted.shift(scale, source_level, target_level, own.root[:, 0])
+    keypoints = _in_frame(source, source.xy * scale[:, None, None] + shift[:, None], target_size)
     clamped_share = float(clamped[source.person_seen].mean())
+    _warn(clamped_share, fitted.sideways)
+    return Normalized(keypoints, scale, target_level, clamped_share, fitted.sideways, fitted.by_feet)
+
+
+def _warn(clamped_share: float, sideways: float) -> None:
     if clamped_share > OFTEN_CLAMPED:
-        logger.warning(
-            "In %.0f %% of the frames the source is farther or closer than its usual range; "
-            "its size stays at the nearest end of the range there.",
-            100 * clamped_share,
+        events.warn(
+            "often-clamped",
+            f"In {100 * clamped_share:.0f} % of the frames the source is farther or closer than its usual range; its"
+            " size stays at the nearest end of the range there.",
+            share=clamped_share,
         )
     if sideways < 1:
-        logger.warning(
-            "The source moves farther sideways than fits the target's picture; its travel is shrunk to %.0f %%.",
-            100 * sideways,
+        events.warn(
+            "travel-shrunk",
+            "The source moves farther sideways than fits the target's picture; its travel is shrunk to"
+            f" {100 * sideways:.0f} %.",
+            left=sideways,
         )
-    keypoints = _in_frame(source, xy, target_size)
-    return Normalized(keypoints, scale, target_level, clamped_share, sideways, by_feet)
 
 
 def place_unchanged(source: Keypoints, target_size: tuple[int, int]) -> Keypoints:
@@ -130,37 +206,25 @@ def placed_scale(size: tuple[int, int], target_size: tuple[int, int]) -> float:
     return min(target_size[0] / size[0], target_size[1] / size[1])
 
 
-def _matching_ranges(
-    source: Keypoints, own: PoseStatistics, target: PoseStatistics, cuts: Sequence[int]
-) -> tuple[Line | None, DepthRange | None, DepthRange | None]:
-    """The source's depth line, and both ranges by the same measure: the ground, or the hips where feet are unseen."""
-    if own.ground is not None and target.ground is not None:
-        return ground_line(source, cuts), own.ground, target.ground
-    whose = "source" if own.ground is None else "target"
-    logger.warning("The feet are never seen in the %s, so hips and torso are aligned instead of the ground.", whose)
-    return hip_line(source, cuts), own.hips, target.hips
-
-
 def _guard_range(here: DepthRange, there: DepthRange) -> DepthRange:
     """The target's range, shrunk about its median where the source moves less in depth for its height."""
     wanted = here.extent / here.height_at(here.median) * there.height_at(there.median)
     return there.shrunk(wanted / there.extent) if there.extent > wanted else there
 
 
-def _sideways_that_fits(
-    source: Keypoints, scale: Line, travel: Line, root_x: Line, center_x: float, width: int
-) -> float:
-    """The largest share in [0, 1] of the sideways ``travel`` (T,) that keeps the body in a picture ``width`` wide.
+def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Retargeting) -> float:
+    """The largest share in [0, 1] of the sideways travel that keeps the body in the target's picture.
 
     One frame in a hundred may reach out: a misplaced joint must not take the dance's travel away.
     """
     x = source.xy[..., 0].astype(np.float64)
+    travel, center, width = root_x - fitted.source_center, fitted.target_center, fitted.size[0]
     # What lies beyond the source's own edges was out of the picture there as well.
     inside = source.found & (x >= 0) & (x <= source.size[0])
     centered = (root_x >= 0) & (root_x <= source.size[0])
     reach_left = (root_x - np.where(inside, x, np.inf).min(axis=1)).clip(0)
     reach_right = (np.where(inside, x, -np.inf).max(axis=1) - root_x).clip(0)
-    room = np.where(travel < 0, center_x - scale * reach_left, width - center_x - scale * reach_right)
+    room = np.where(travel < 0, center - scale * reach_left, width - center - scale * reach_right)
     moving = source.person_seen & inside.any(axis=1) & centered & (scale * np.abs(travel) > 0.01 * width)
     if not moving.any():
         return 1.0

@@ -1,10 +1,11 @@
 """Where a person stands in a video: the ground line, and how far, how close, how tall.
 
-DESIGN.md section 2, "Global pose normalization". The levels that the mission document takes from the ankles' smallest
-and largest y come here from a ground line, so that a jump or a lifted leg is not read as depth.
+See docs/design.md, "Global pose normalization". The levels that the paper takes from the ankles' smallest and largest y
+come from a ground line here, so that a jump or a lifted leg is not read as depth.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import ANKLES, BODY, HEAD_JOINTS, Joint
 
 CONFIDENT = 0.3
-"""Ankles less sure than this say nothing about the ground."""
+"""Ankles with a lower confidence are not used to find the ground."""
 
 BRIDGED = 1.0
 """Seconds: the ground line passes below jumps and lifted feet that last less than this."""
@@ -115,7 +116,29 @@ class PoseStatistics(BaseModel):
         )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Where a person stands in a video, summed up and frame by frame.
+
+    Attributes:
+        statistics: of the whole video.
+        root: (T, 2), as ``root`` returns it.
+        ground: (T,), the ground line; None where feet are never seen.
+        hips: (T,), the hip line; None where it is never known.
+    """
+
+    statistics: PoseStatistics
+    root: NDArray[np.float64]
+    ground: Line | None
+    hips: Line | None
+
+
 def pose_statistics(keypoints: Keypoints, cuts: Sequence[int] = ()) -> PoseStatistics:
+    """The statistics of ``measure``."""
+    return measure(keypoints, cuts).statistics
+
+
+def measure(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Measured:
     """Measure where the person stands; for training footage in the target's prepared frame, for a source in its own.
 
     Args:
@@ -127,11 +150,13 @@ def pose_statistics(keypoints: Keypoints, cuts: Sequence[int] = ()) -> PoseStati
     """
     if not keypoints.person_seen.any():
         raise DanceError("no-person", "No person was found in any frame of the footage.")
-    return PoseStatistics(
-        center_x=float(np.percentile(root(keypoints)[keypoints.person_seen, 0], (5, 95)).mean()),
-        ground=_ground_range(keypoints, cuts),
-        hips=_hips_range(keypoints, cuts),
+    place, ground, hips = root(keypoints), ground_line(keypoints, cuts), hip_line(keypoints, cuts)
+    statistics = PoseStatistics(
+        center_x=float(np.percentile(place[keypoints.person_seen, 0], (5, 95)).mean()),
+        ground=None if ground is None else _ground_range(keypoints, ground),
+        hips=None if hips is None else _hips_range(keypoints, hips),
     )
+    return Measured(statistics, place, ground, hips)
 
 
 def ground_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
@@ -141,7 +166,7 @@ def ground_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
     rolling 10th percentile (without it the line would run ahead of a person who walks to or from the camera), then
     a Gaussian; each shot by itself.
     """
-    return _depth_line(_lower_ankle(keypoints), keypoints, cuts)
+    return _depth_line(lower_ankle(keypoints), keypoints, cuts)
 
 
 def hip_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
@@ -149,7 +174,7 @@ def hip_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
 
     Where hips are not found, they are taken to be one torso below the neck.
     """
-    return _depth_line(_hip_heights(keypoints), keypoints, cuts)
+    return _depth_line(hip_heights(keypoints), keypoints, cuts)
 
 
 def root(keypoints: Keypoints) -> NDArray[np.float64]:
@@ -168,8 +193,8 @@ def shots(frames: int, cuts: Sequence[int]) -> list[slice]:
     return [slice(first, stop) for first, stop in pairwise(edges)]
 
 
-def _lower_ankle(keypoints: Keypoints) -> Line:
-    """(T,) y of the lower confident ankle; NaN where there is none, or where feet are above the hips (a handstand)."""
+def lower_ankle(keypoints: Keypoints) -> Line:
+    """float64 (T,): y of the lower confident ankle; NaN where there is none, and in handstands."""
     sure = keypoints.confidence[:, ANKLES] >= CONFIDENT
     lower = np.where(sure, keypoints.xy[:, ANKLES, 1], -np.inf).max(axis=1).astype(np.float64)
     upside_down = keypoints.found[:, Joint.MID_HIP] & (lower < keypoints.xy[:, Joint.MID_HIP, 1])
@@ -183,8 +208,8 @@ def _torso(keypoints: Keypoints) -> Line:
     return np.where(keypoints.found[:, ends].all(axis=1), np.hypot(along[:, 0], along[:, 1]), np.nan)
 
 
-def _hip_heights(keypoints: Keypoints) -> Line:
-    """(T,) y of the middle of the hips, or of where they should be below the neck; NaN where unknown."""
+def hip_heights(keypoints: Keypoints) -> Line:
+    """float64 (T,): y of the middle of the hips, or of where they should be below the neck; NaN where unknown."""
     shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
     across = np.diff(keypoints.xy[:, shoulders].astype(np.float64), axis=1)[:, 0]
     wide = np.where(keypoints.found[:, shoulders].all(axis=1), np.hypot(across[:, 0], across[:, 1]), np.nan)
@@ -214,11 +239,8 @@ def _depth_line(heights: Line, keypoints: Keypoints, cuts: Sequence[int]) -> Lin
     return line
 
 
-def _ground_range(keypoints: Keypoints, cuts: Sequence[int]) -> DepthRange | None:
-    line = ground_line(keypoints, cuts)
-    if line is None:
-        return None
-    ankle = _lower_ankle(keypoints)
+def _ground_range(keypoints: Keypoints, line: Line) -> DepthRange | None:
+    ankle = lower_ankle(keypoints)
     head = _head(keypoints)
     heights = line - head
     # A jump lifts the nose off the line, and a crouch, a bow or a cartwheel says nothing about height.
@@ -227,10 +249,7 @@ def _ground_range(keypoints: Keypoints, cuts: Sequence[int]) -> DepthRange | Non
     return _depth_range(line, heights, grounded & _upright(keypoints, ankle), keypoints)
 
 
-def _hips_range(keypoints: Keypoints, cuts: Sequence[int]) -> DepthRange | None:
-    line = hip_line(keypoints, cuts)
-    if line is None:
-        return None
+def _hips_range(keypoints: Keypoints, line: Line) -> DepthRange | None:
     heights = _torso(keypoints) * (HEAD_TO_ANKLE / TORSO)
     return _depth_range(line, heights, np.isfinite(heights), keypoints)
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from everybody_dance.images import Box, Image
 from everybody_dance.synthesis.stream import Picture
-from everybody_dance.video import VideoReader, VideoWriter
+from everybody_dance.video.reader import VideoReader
+from everybody_dance.video.writer import VideoWriter
 
 
 class Comparison(ExitStack):

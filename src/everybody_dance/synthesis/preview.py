@@ -12,7 +12,7 @@ from everybody_dance.images import Image
 from everybody_dance.retarget.normalize import place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.synthesis.source import Dance
-from everybody_dance.video import VideoWriter
+from everybody_dance.video.writer import VideoWriter
 
 GROUND_COLOUR = (255, 210, 60)
 

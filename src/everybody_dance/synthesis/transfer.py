@@ -10,7 +10,7 @@ from everybody_dance.performer.performer import Performer
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.comparison import Comparison
 from everybody_dance.synthesis.source import Dance, unlike_share
-from everybody_dance.video import VideoWriter
+from everybody_dance.video.writer import VideoWriter
 
 OTHER_SPEED = 1.6
 """The user is told when a source is this many times faster or slower than the training footage."""

@@ -30,7 +30,7 @@ from everybody_dance.subject.prepare.camera import measure_stillness
 from everybody_dance.subject.prepare.footage import advice, look_over
 from everybody_dance.subject.prepare.plate import Plate, clean_plate
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path, only_training
-from everybody_dance.video import probe
+from everybody_dance.video.reader import probe
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,54 @@
+"""The registry of detectors: what finds people in pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.images import Image
+from everybody_dance.pose import mediapipe_holistic
+from everybody_dance.pose.people import Person
+
+DEFAULT_DETECTOR = "mediapipe"
+
+
+class Detector(Protocol):
+    """Finds people in the frames of a video, which come in order.
+
+    Attributes:
+        name: model, version and the number of the mapping to joints: all that the result depends on.
+        supplied: bool (137,), joints that it ever finds; the others are absent, not missed.
+    """
+
+    name: str
+    supplied: NDArray[np.bool_]
+
+    def people(self, image: Image) -> list[Person]:
+        """The people in ``image``, uint8 (H, W, 3), in its pixels."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the frames before: the next one begins another stretch of video."""
+        ...
+
+    def close(self) -> None:
+        """Release the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class DetectorKind:
+    """A kind of detector: its ``name`` and ``supplied`` joints, known without loading it, and how to load it."""
+
+    name: str
+    supplied: NDArray[np.bool_]
+    load: Callable[[], Detector]
+
+
+DETECTORS = {
+    DEFAULT_DETECTOR: DetectorKind(
+        mediapipe_holistic.NAME, mediapipe_holistic.SUPPLIED, mediapipe_holistic.MediaPipeDetector
+    )
+}

@@ -1,0 +1,146 @@
+"""H.264 MP4 files, written frame by frame."""
+
+from contextlib import ExitStack, closing, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.files import replacing, temporary_path
+from everybody_dance.images import Image
+from everybody_dance.video.colour import to_yuv
+from everybody_dance.video.provenance import AI_COMMENT, append_statement
+from everybody_dance.video.reader import examine, ffmpeg_name
+from everybody_dance.video.sound import Sound
+
+WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov")
+
+
+class VideoWriter:
+    """Write an H.264 MP4 frame by frame; nothing is at ``path`` until the ``with`` block ended well.
+
+    An exception within the block leaves the file that was there before. Pictures with an odd side are padded at the
+    right and bottom by their edge, because yuv420p wants even sides. The file says that an AI made it: in its comment
+    and in an XMP packet with the IPTC digital source type.
+
+    Args:
+        path: the file to write: .mp4, .m4v or .mov.
+        size: (width, height) of the frames in pixels.
+        fps: frames per second.
+        sound_of: a video whose sound goes into this one, in step with its first frame and cut at this video's end.
+
+    Raises:
+        UsageError: the name does not end in a supported suffix, or ``fps`` or ``size`` is not positive.
+        DanceError: the disk is full (``disk-full``), the place cannot be written (``cannot-write``), nothing was
+            written when the block ended (``no-frames``), or ``sound_of`` cannot be read (as :func:`probe`).
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction, *, sound_of: Path | None = None) -> None:
+        if path.suffix.lower() not in WRITTEN_SUFFIXES:
+            raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(WRITTEN_SUFFIXES)} to be a video.")
+        if min(size) <= 0 or fps <= 0:
+            raise UsageError("bad-size", f"A video of {size[0]}x{size[1]} at {float(fps):g} fps cannot be written.")
+        self.path = path
+        self.size = size
+        self.fps = Fraction(fps)
+        self.frames = 0
+        self._sound_of = sound_of
+        self._stack = ExitStack()
+        self._sound: Sound | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._temporary = stack.enter_context(replacing(self.path))
+            self._container = av.open(
+                ffmpeg_name(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
+            )
+            stack.callback(_close_quietly, self._container)
+            self._container.metadata["comment"] = AI_COMMENT
+            self._stream = self._add_pictures()
+            if self._sound_of is not None:
+                source = examine(self._sound_of)
+                if source.info.has_sound:
+                    self._sound = Sound.open(source, self._container)
+                    if self._sound is not None:
+                        stack.enter_context(closing(self._sound))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            self._finish()
+
+    def write(self, frame: Image) -> None:
+        """Append a frame, uint8 (H, W, 3), RGB, of the size given at the start."""
+        width, height = self.size
+        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"expected a uint8 frame of {(height, width, 3)}, got {frame.dtype} {frame.shape}")
+        if width % 2 or height % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = to_yuv(frame)
+        picture.pts = self.frames
+        picture.time_base = 1 / self.fps
+        self._container.mux(self._stream.encode(picture))
+        self.frames += 1
+        if self._sound is not None:  # as it comes, so that the file is interleaved and nothing piles up
+            self._sound.copy_until(self.frames / self.fps)
+
+    def _add_pictures(self) -> VideoStream:
+        stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": "18"})
+        stream.width, stream.height = (side + side % 2 for side in self.size)
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = 1 / self.fps
+        context.colorspace = int(Colorspace.ITU709)
+        context.color_primaries = int(ColorPrimaries.BT709)
+        context.color_trc = int(ColorTrc.BT709)
+        context.color_range = int(ColorRange.MPEG)
+        return stream
+
+    def _finish(self) -> None:
+        if not self.frames:
+            raise DanceError("no-frames", f"There was no frame to write to {self.path}.")
+        self._container.mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.finish()
+        self._container.close()
+        append_statement(self._temporary)
+
+
+def _close_quietly(container: OutputContainer) -> None:
+    """Close after a failure, which matters more than one more from closing."""
+    with suppress(FFmpegError, OSError):
+        container.close()
+
+
+def check_writable(path: Path, size: tuple[int, int], fps: Fraction, sound_of: Path | None = None) -> None:
+    """Find out now what would fail when a video is written: a few frames of it are, and are thrown away.
+
+    Args:
+        path, size, fps, sound_of: as of ``VideoWriter``.
+
+    Raises:
+        UsageError, DanceError: as ``VideoWriter``.
+    """
+    trial = temporary_path(path.parent, path.suffix)
+    try:
+        with VideoWriter(trial, size, fps, sound_of=sound_of) as writer:
+            black = np.zeros((size[1], size[0], 3), np.uint8)
+            for _ in range(2):
+                writer.write(black)
+    finally:
+        with suppress(OSError):
+            trial.unlink(missing_ok=True)
