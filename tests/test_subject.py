@@ -17,7 +17,7 @@ from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.detection import Detection
 from everybody_dance.retarget.statistics import pose_statistics
-from everybody_dance.subject.prepare import prepare as preparing
+from everybody_dance.subject.prepare import decode as preparing
 from everybody_dance.subject.prepare.camera import measure_stillness
 from everybody_dance.subject.prepare.plate import believed_empty, clean_plate
 from everybody_dance.subject.prepare.prepare import prepare
@@ -219,15 +219,6 @@ class TestPrepare:
         assert caught.value.code == "disk-full"
         assert Subject.open(tmp_path / "subject").manifest == before
         assert list(tmp_path.glob(".subject*")) == []
-
-    def test_other_files_are_not_overwritten(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
-        poses["a.mp4"] = swaying(40)
-        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
-        (tmp_path / "subject").mkdir()
-        (tmp_path / "subject" / "letter.txt").write_text("dear")
-        with pytest.raises(DanceError) as caught:
-            prepare([footage], tmp_path / "subject")
-        assert caught.value.code == "not-a-subject"
 
 
 class TestOpen:

@@ -86,7 +86,7 @@ def only_one(folder: Path, code: str, message: str) -> Iterator[None]:
         DanceError: another process holds it (``code``, with ``message``); or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.resolve().mkdir(parents=True, exist_ok=True)  # a dangling link leads to where the folder is to be
         with FileLock(folder / LOCK, timeout=0):
             sweep(folder, locked=True)
             yield

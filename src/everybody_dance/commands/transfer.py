@@ -142,7 +142,8 @@ def preview(current: Session, folder: Path, source: Path, out: Path, *, pose: st
     A subject need not be trained for this.
     """
     from everybody_dance.retarget.likeness import some_poses
-    from everybody_dance.subject.subject import MANIFEST, Subject
+    from everybody_dance.subject.folder import MANIFEST
+    from everybody_dance.subject.subject import Subject
     from everybody_dance.synthesis.preview import preview_normalization
     from everybody_dance.synthesis.source import read_dance, unlike_share
 

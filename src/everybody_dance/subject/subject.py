@@ -1,8 +1,5 @@
 """A prepared person on disk: manifest, frames, keypoints and clean plate."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -15,9 +12,9 @@ from numpy.typing import NDArray
 from everybody_dance.errors import DanceError
 from everybody_dance.files import write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.subject.folder import MANIFEST, WAITING, finish_replacing, locked
 from everybody_dance.subject.manifest import FORMAT_VERSION, SubjectManifest
 
-MANIFEST = "subject.json"
 JPEG_OPTIONS = (
     cv2.IMWRITE_JPEG_QUALITY,
     95,
@@ -40,8 +37,11 @@ class Subject:
 
         Raises:
             DanceError: there is none (``no-subject``), a newer version made it (``newer-version``), or it is damaged
-                (``bad-subject``).
+                (``bad-subject``), or it may not be read (``cannot-read``).
         """
+        if (folder / WAITING).is_dir():  # a preparation was killed when it was whole
+            with locked(folder):
+                finish_replacing(folder.resolve())
         path = folder / MANIFEST
         if not path.is_file():
             raise DanceError("no-subject", f"There is no prepared subject in {folder}. `dance prepare` makes one.")
@@ -55,7 +55,9 @@ class Subject:
                 )
             manifest = SubjectManifest.model_validate_json(text)
             keypoints = Keypoints.load(folder / "keypoints.npz")
-        except (pydantic.ValidationError, OSError, ValueError, KeyError) as error:
+        except PermissionError as error:
+            raise DanceError("cannot-read", f"The subject in {folder} may not be read by you.") from error
+        except (pydantic.ValidationError, OSError, ValueError) as error:
             raise _damaged(folder) from error
         if keypoints.size != manifest.size or len(keypoints) != max((clip.stop for clip in manifest.clips), default=0):
             raise _damaged(folder)
@@ -116,31 +118,17 @@ class Subject:
         return np.concatenate([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])
 
 
-@contextmanager
-def only_training(folder: Path) -> Iterator[None]:
-    """Hold the lock of a subject's ``training`` folder; it goes with the process, however that ends.
-
-    Raises:
-        DanceError: another process holds it (``already-training``).
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DanceError(
-                "already-training", f"Another training is at work in {folder}. Wait for it, or stop it first."
-            ) from error
-        yield
-
-
 def frame_path(folder: Path, index: int) -> Path:
     """Where frame ``index`` lies."""
     return folder / "frames" / f"{index:06d}.jpg"
 
 
 def _read(path: Path, size: tuple[int, int], mode: int) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), mode)
+    try:
+        data = np.fromfile(path, np.uint8)
+    except FileNotFoundError as error:
+        raise _damaged(path.parent) from error
+    image = cv2.imdecode(data, mode) if len(data) else None
     if image is None or (image.shape[1], image.shape[0]) != size:
         raise _damaged(path.parent)
     return np.asarray(image, np.uint8)

@@ -21,7 +21,8 @@ from everybody_dance.performer.model_files import save_performer
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.likeness import some_poses
-from everybody_dance.subject.subject import Subject, only_training
+from everybody_dance.subject.folder import locked
+from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint
 from everybody_dance.training.checkpoint import Position
 from everybody_dance.training.generator_steps import Trainer
@@ -118,7 +119,7 @@ def train(
     chosen = usable_device(own_device(device))
     with (
         together(chosen) as group,
-        only_training(folder) if group.first else nullcontext(),
+        locked(place) if group.first else nullcontext(),
         kept_memory(chosen),
     ):
         vgg_path = find_vgg19_weights(vgg_weights)
