@@ -10,8 +10,8 @@ import pytest
 from everybody_dance.evaluation import known_truth, limits
 from everybody_dance.evaluation.known_truth import PAIRS, Pair, Studio
 from everybody_dance.evaluation.limits import LEVELS, TREATMENTS
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
-from everybody_dance.training.presets import PRESETS
 from everybody_dance.video.reader import VideoReader
 from subjects import make_subject, picture, swaying
 from worlds import dance
@@ -20,7 +20,7 @@ from worlds import dance
 class TestLimits:
     def test_every_treatment_of_an_error(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
-        performer = train(subject, PRESETS["debug"], refined=[], steps=2)
+        performer = train(subject, TrainConfig(preset="debug", refine=(), steps=2))
         found = swaying(12)
         truth = [picture(found, index) for index in range(12)]
         performers = {True: performer, False: performer}

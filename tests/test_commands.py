@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from everybody_dance.commands.bars import clock, figures
 from everybody_dance.commands.main import COMMANDS, app
 from everybody_dance.commands.options import PresetName, Smoothing
-from everybody_dance.commands.stages import clock, figures
+from everybody_dance.events import Progress
 from everybody_dance.pose.filtering import SMOOTHINGS
 from everybody_dance.training.presets import PRESETS
 from everybody_dance.video.provenance import made_by_ai
@@ -247,11 +248,11 @@ def test_interrupted_training_is_kept_and_continues(
 
 
 def test_progress_in_words() -> None:
-    assert figures(0, None, "", None, 0) == "0"
-    assert figures(120, 480, "", None, 30) == "120 of 480, 1:30 left"
-    assert figures(120, 480, "", None, 1) == "120 of 480"
-    assert figures(5, 4, "", None, 1) == "5 of 5"
-    assert figures(1, 2, "loss 0.1", 7, 1) == "1 of 2, 0:07 left, loss 0.1"
+    assert figures(Progress("", 0, None)) == "0"
+    assert figures(Progress("", 120, 480, 90)) == "120 of 480, 1:30 left"
+    assert figures(Progress("", 120, 480)) == "120 of 480"
+    assert figures(Progress("", 5, 4)) == "5 of 5"
+    assert figures(Progress("", 1, 2, 7, "loss 0.1")) == "1 of 2, 0:07 left, loss 0.1"
     assert clock(3723) == "1:02:03"
 
 

@@ -31,8 +31,8 @@ from everybody_dance.performer.performer import Painting
 from everybody_dance.retarget.likeness import MISSING, pose_distances
 from everybody_dance.skeleton import FACE, Joint
 from everybody_dance.subject.manifest import Clip
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
-from everybody_dance.training.presets import PRESETS
 from figures import clip, standing
 from subjects import SIZE, make_subject, picture, swaying, wall
 
@@ -167,7 +167,7 @@ class TestNearestNeighbor:
 class TestHeldOut:
     def test_the_performer_and_both_baselines(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "subject")
-        performer = train(subject, PRESETS["debug"], steps=2)
+        performer = train(subject, TrainConfig(preset="debug", steps=2))
         evaluation = evaluate_held_out(subject, performer)
         assert set(evaluation) == {"result", "nearest_neighbor", "background"}
         assert all(-1 <= evaluation[name]["body"]["ssim"] <= 1 for name in evaluation)

@@ -25,6 +25,7 @@ from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.retarget.likeness import UNLIKE, unlike_frames
 from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
 from subjects import SIZE, make_subject, picture, swaying, wall
@@ -160,7 +161,7 @@ class Blind:
 
 def test_everything_in_one_pass(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
-    performer = train(subject, PRESETS["debug"], steps=2)
+    performer = train(subject, TrainConfig(preset="debug", steps=2))
     found = figures(full_scores(subject, {RESULT: performer}, HeldOutDance.of(subject, 300), detector=Blind))
     assert set(found) == {"result", "nearest_neighbor", "background"}
     assert set(found["result"]["body"]) == {"ssim", "psnr", "flicker", "flicker_still", "flicker_moving"}
@@ -174,7 +175,7 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
 def test_a_performer_that_paints_smaller_is_measured_at_the_prepared_size(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
     preset = replace(PRESETS["debug"], frame_area=SIZE[0] * SIZE[1] // 4)
-    performer = train(subject, preset, steps=2)
+    performer = train(subject, TrainConfig(preset=preset, steps=2))
     assert performer.manifest.size == (64, 64)
     assert evaluate_held_out(subject, performer)["result"]["frame"]["ssim"] > 0.3
 

@@ -11,8 +11,8 @@ from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.synthesis.clip import dance_clip, frames
 from everybody_dance.training import checkpoint
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
-from everybody_dance.training.presets import PRESETS
 from subjects import make_subject
 
 pytestmark = [
@@ -23,7 +23,18 @@ pytestmark = [
 
 def test_trained_on_the_gpu_it_dances_on_both(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
-    train(subject, PRESETS["debug"], steps=150, device="cuda", refined=["face", "hands"])
+    train(
+        subject,
+        TrainConfig(
+            preset="debug",
+            steps=150,
+            device="cuda",
+            refine=(
+                "face",
+                "hands",
+            ),
+        ),
+    )
     dances = [
         np.stack(list(frames(dance_clip(load_performer(subject.folder, device), subject.keypoints[:5]))))
         for device in ("cuda", "cpu")
@@ -41,8 +52,8 @@ def test_a_training_that_is_interrupted_goes_on(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(subject, PRESETS["debug"], steps=12, device="cuda", on_progress=stop)
-    performer = train(subject, PRESETS["debug"], steps=12, device="cuda")
+        train(subject, TrainConfig(preset="debug", steps=12, device="cuda"), on_progress=stop)
+    performer = train(subject, TrainConfig(preset="debug", steps=12, device="cuda"))
     assert performer.device.type == "cuda"
     assert checkpoint.newest(subject.folder / "training", "face") is not None
     assert all(torch.isfinite(value).all() for value in performer.painter.parameters())

@@ -23,7 +23,7 @@ WITHOUT_VIDEO = [
     "synthesis.clip",
 ]
 # These read videos and find poses: that is what they are for.
-EXCEPT = {"everybody_dance.subject.prepare.prepare"}
+EXCEPT = {f"everybody_dance.subject.prepare.{name}" for name in ("prepare", "request", "decode", "complete")}
 
 
 def _modules(name: str) -> list[str]:

@@ -80,14 +80,14 @@ def test_feature_matching_by_hand():
     # the last layer (logits) does not count; layers by their means: (1 + 3) / 2 + 5, and 0.5 from the second scale
     real = judgement([[[0.0, 0.0], [1.0], [7.0]], [[0.0, 0.0, 0.0, 0.0], [2.0], [0.0]]])
     generated = judgement([[[1.0, -3.0], [6.0], [9.0]], [[1.0, 1.0, 0.0, 0.0], [2.0], [4.0]]])
-    assert losses.feature_matching(real, generated).item() == pytest.approx(2 + 5 + 0.5)
+    assert losses.feature_matching(real=real, generated=generated).item() == pytest.approx(2 + 5 + 0.5)
 
 
 def test_perceptual_by_hand():
     real = [torch.zeros(1, 2, 1, 2), torch.zeros(1, 1, 1, 1)]
     generated = [torch.tensor([1.0, -1.0, 2.0, 0.0]).view(1, 2, 1, 2), torch.tensor([3.0]).view(1, 1, 1, 1)]
     # pix2pixHD's weights of the first two layers: 1/32 and 1/16
-    assert losses.perceptual(generated, real).item() == pytest.approx(1 / 32 + 3 / 16)
+    assert losses.perceptual(generated=generated, real=real).item() == pytest.approx(1 / 32 + 3 / 16)
     # ||.||_2^2 / (C H W): (1 + 1 + 4 + 0) / 4 and 9
     assert losses.perceptual_squared(generated, real, (1.0, 0.5)).item() == pytest.approx(1.5 + 4.5)
 
@@ -159,9 +159,9 @@ def test_laplacian_minds_sharpness_more_than_a_constant_error():
 
 
 PAIRWISE = {
-    "perceptual": lambda x, y: losses.perceptual([x, x[..., ::2]], [y, y[..., ::2]]),
+    "perceptual": lambda x, y: losses.perceptual(generated=[x, x[..., ::2]], real=[y, y[..., ::2]]),
     "perceptual squared": lambda x, y: losses.perceptual_squared([x], [y]),
-    "feature matching": lambda x, y: losses.feature_matching([[y, y]], [[x, x]]),
+    "feature matching": lambda x, y: losses.feature_matching(real=[[y, y]], generated=[[x, x]]),
     "weighted l1": lambda x, y: losses.weighted_l1(x, y, torch.ones_like(x[:, :1])),
     "laplacian": lambda x, y: losses.laplacian(x, y, 3),
 }
@@ -204,6 +204,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="differ"):
         losses.laplacian(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 1, 1))
     with pytest.raises(ValueError, match="only 5 weights"):
-        losses.perceptual([torch.zeros(1)] * 6, [torch.zeros(1)] * 6)
+        losses.perceptual(generated=[torch.zeros(1)] * 6, real=[torch.zeros(1)] * 6)
     with pytest.raises(ValueError, match="zip"):
-        losses.feature_matching([[torch.zeros(1)] * 2], [[torch.zeros(1)] * 2] * 2)
+        losses.feature_matching(real=[[torch.zeros(1)] * 2], generated=[[torch.zeros(1)] * 2] * 2)

@@ -37,7 +37,7 @@ preset = dataclasses.replace(
 )
 with together(torch.device("cpu")) as group:
     data = PairDataset(
-        Subject.open(Path(sys.argv[1])), (64, 64), person_window=False, crop=0, batch=2, patch=0, seed=0,
+        Subject.open(Path(sys.argv[1])), dataclasses.replace(preset, frame_area=64 * 64), batch=2, seed=0,
         shard=(group.rank, group.count),
     )
     arguments = preset.arguments

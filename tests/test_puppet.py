@@ -17,9 +17,10 @@ from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.skeleton import Joint
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
-from everybody_dance.training.presets import PRESETS
-from everybody_dance.training.samples import PairDataset, Variety
+from everybody_dance.training.presets import AS_FILMED, PRESETS, Variety
+from everybody_dance.training.samples import PairDataset
 from figures import clip, standing
 from subjects import make_subject
 
@@ -221,9 +222,13 @@ class TestTraining:
     def test_no_limb_is_of_the_same_moment_nor_held_out(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s", 80)
         data = PairDataset(
-            subject, (128, 128), person_window=True, crop=0, batch=2, patch=0, seed=0, puppet=80, variety=Variety()
+            subject,
+            replace(PRESETS["debug"], person_window=True, crop=0, patch=0, variety=Variety()),
+            batch=2,
+            seed=0,
+            puppet=80,
         )
-        training = data._puppet
+        training = data._material.limbs(80)
         assert set(training.frames[training.frames >= 0].tolist()) <= set(subject.training_frames.tolist())
         moment = 40
         asked: list[np.ndarray] = []
@@ -238,7 +243,13 @@ class TestTraining:
 
     def test_each_pose_of_a_sample_has_its_own(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s", 80)
-        data = PairDataset(subject, (128, 128), person_window=True, crop=96, batch=2, patch=0, seed=0, puppet=8)
+        data = PairDataset(
+            subject,
+            replace(PRESETS["debug"], person_window=True, crop=96, patch=0, variety=AS_FILMED),
+            batch=2,
+            seed=0,
+            puppet=8,
+        )
         sample = data.sample(0, 2)
         assert sample.shown.shape == sample.poses.shape
         assert not np.array_equal(sample.shown[:, 0], sample.shown[:, -1])
@@ -249,31 +260,28 @@ class TestTraining:
 
     def test_datasets_share_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         subject = make_subject(tmp_path / "s", 80)
-        options = {"person_window": True, "crop": 96, "batch": 2, "patch": 0, "seed": 0, "puppet": 8}
-        first, second, alone = (PairDataset(subject, (128, 128), **options) for _ in range(3))  # type: ignore[arg-type]
-        second.share(first)
-        assert second.puppet is first.puppet
-        decoded = len(first._decoded)
-        assert decoded
+        small = replace(PRESETS["debug"], crop=96, patch=0, variety=AS_FILMED)
+        first, alone = (PairDataset(subject, small, batch=2, seed=0, puppet=8) for _ in range(2))
+        expected = alone.sample(3, 1).shown
+        first.sample(3, 1)
+        second = PairDataset(subject, small, batch=2, seed=0, puppet=8, shared=first)
+        assert second.limb_bank is first.limb_bank
         monkeypatch.setattr(type(subject), "frame", lambda *_: pytest.fail("decoded once more"))
-        for index in list(first._decoded):
-            assert second.frame(index) is first.frame(index)
-        monkeypatch.undo()
-        assert np.array_equal(second.sample(3, 1).shown, alone.sample(3, 1).shown)
+        assert np.array_equal(second.sample(3, 1).shown, expected)
 
     def test_it_is_kept_with_the_performer(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
-        performer = train(subject, PRESETS["debug"], steps=2, refined=())
+        performer = train(subject, TrainConfig(preset="debug", steps=2, refine=()))
         loaded = load_performer(subject.folder, "cpu")
         assert performer.limb_bank is not None
         assert loaded.limb_bank is not None
         pose = subject.keypoints.xy[0], subject.keypoints.confidence[0]
         assert np.array_equal(loaded.limb_bank.costs(Pose(*pose)), performer.limb_bank.costs(Pose(*pose)))
-        train(subject, replace(PRESETS["debug"], puppet=0), steps=2, refined=(), restart=True)
+        train(subject, TrainConfig(preset=replace(PRESETS["debug"], puppet=0), steps=2, refine=()), begin_again=True)
         assert load_performer(subject.folder, "cpu").limb_bank is None
         assert not (subject.folder / "model" / "puppet.safetensors").exists()
 
     def test_without_a_plate_there_is_none(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")
         subject.manifest = subject.manifest.model_copy(update={"camera_moves": True})
-        assert train(subject, PRESETS["debug"], steps=2, refined=()).limb_bank is None
+        assert train(subject, TrainConfig(preset="debug", steps=2, refine=())).limb_bank is None

@@ -1,6 +1,7 @@
 """Face GAN and hands: crops that stay in the frame, residuals without seams, stages that build on each other."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from everybody_dance.skeleton import LEFT_HAND, RIGHT_HAND, Joint
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip, frames
 from everybody_dance.training import checkpoint
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
-from everybody_dance.training.presets import PRESETS, frame_by_frame, stages
-from everybody_dance.training.samples import PairDataset, Variety
+from everybody_dance.training.presets import PRESETS, Variety, frame_by_frame, stages
+from everybody_dance.training.samples import PairDataset
 from figures import FPS, clip, standing
 from subjects import SIZE, make_subject
 
@@ -157,13 +159,11 @@ class TestSamples:
     def test_the_part_lies_whole_where_the_sample_says(self, subject: Subject, crop: int) -> None:
         data = PairDataset(
             subject,
-            SIZE,
-            person_window=True,
-            crop=crop,
+            replace(
+                PRESETS["debug"], person_window=True, crop=crop, patch=0, variety=Variety(mirrored=0.5, longest_gap=3)
+            ),
             batch=3,
-            patch=0,
             seed=0,
-            variety=Variety(mirrored=0.5, longest_gap=3),
         )
         side = data.part_side("face")
         for step in range(10):
@@ -179,26 +179,38 @@ class TestSamples:
         subject = make_subject(tmp_path / "s")
         subject.keypoints.confidence[:, LEFT_HAND] = 0
         subject.keypoints.confidence[:, RIGHT_HAND] = 0
-        performer = train(subject, DEBUG, steps=3, refined=["hands", "face"])
+        performer = train(
+            subject,
+            TrainConfig(
+                preset=DEBUG,
+                steps=3,
+                refine=(
+                    "hands",
+                    "face",
+                ),
+            ),
+        )
         assert list(performer.refiners) == ["face"]
         assert list(load_performer(subject.folder, "cpu").refiners) == ["face"]
 
 
 class TestTraining:
     def test_the_generator_is_frozen_and_all_of_the_refiner_learns(self, subject: Subject) -> None:
-        alone = train(subject, DEBUG, steps=17, refined=[])
-        both = train(subject, DEBUG, steps=20, refined=["face"])
+        alone = train(subject, TrainConfig(preset=DEBUG, steps=17, refine=()))
+        both = train(subject, TrainConfig(preset=DEBUG, steps=20, refine=("face",)))
         assert both.manifest.steps == alone.manifest.steps == 17
         for name, value in alone.painter.state_dict().items():
             assert torch.equal(value, both.painter.state_dict()[name]), name
         moved = both.refiners["face"].state_dict()
         fresh = (
-            train(make_subject(subject.folder / "f"), DEBUG, steps=1, refined=["face"]).refiners["face"].state_dict()
+            train(make_subject(subject.folder / "f"), TrainConfig(preset=DEBUG, steps=1, refine=("face",)))
+            .refiners["face"]
+            .state_dict()
         )
         assert [name for name in moved if torch.equal(moved[name], fresh[name])] == []
 
     def test_resumed_in_the_face_stage_equals_uninterrupted(self, tmp_path: Path) -> None:
-        expected = train(make_subject(tmp_path / "whole"), DEBUG, steps=40)
+        expected = train(make_subject(tmp_path / "whole"), TrainConfig(preset=DEBUG, steps=40))
         parts = make_subject(tmp_path / "parts")
 
         def stop(progress: Any) -> None:
@@ -206,15 +218,15 @@ class TestTraining:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train(parts, DEBUG, steps=40, on_progress=stop)
-        resumed = train(parts, DEBUG, steps=40)
+            train(parts, TrainConfig(preset=DEBUG, steps=40), on_progress=stop)
+        resumed = train(parts, TrainConfig(preset=DEBUG, steps=40))
         for name, value in expected.refiners["face"].state_dict().items():
             assert torch.equal(value, resumed.refiners["face"].state_dict()[name]), name
 
     def test_a_stage_begins_anew_where_the_one_before_trained_on(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=20)
+        train(subject, TrainConfig(preset=DEBUG, steps=20))
         seen: list[tuple[str, int]] = []
-        train(subject, DEBUG, steps=40, on_progress=lambda at: seen.append((at.stage, at.step)))
+        train(subject, TrainConfig(preset=DEBUG, steps=40), on_progress=lambda at: seen.append((at.stage, at.step)))
         assert seen[0] == ("main", 18)
         assert ("face", 1) in seen
 
@@ -228,7 +240,7 @@ class TestTraining:
             frame_area=128 * 128,
             **TINY,
         )
-        performer = train(subject, large, steps=8)
+        performer = train(subject, TrainConfig(preset=large, steps=8))
         assert performer.manifest.architecture == "pix2pixhd-local"
         assert performer.manifest.size == SIZE
         folder = subject.folder / "training"
@@ -237,7 +249,7 @@ class TestTraining:
 
 class TestPerformer:
     def test_only_the_crops_change(self, subject: Subject) -> None:
-        performer = train(subject, DEBUG, steps=1, refined=[])
+        performer = train(subject, TrainConfig(preset=DEBUG, steps=1, refine=()))
         refiner = Refiner(4, 2, 1).eval()
         torch.manual_seed(0)
         torch.nn.init.normal_(refiner.generator.layers[-1].weight, 0, 0.5)
@@ -251,7 +263,17 @@ class TestPerformer:
         assert not changed.any()
 
     def test_saved_loaded_and_taken_back(self, subject: Subject) -> None:
-        trained = train(subject, DEBUG, steps=12, refined=["face", "hands"])
+        trained = train(
+            subject,
+            TrainConfig(
+                preset=DEBUG,
+                steps=12,
+                refine=(
+                    "face",
+                    "hands",
+                ),
+            ),
+        )
         loaded = load_performer(subject.folder, "cpu")
         danced = [list(frames(dance_clip(performer, subject.keypoints[:3]))) for performer in (trained, loaded)]
         assert all(np.array_equal(one, other) for one, other in zip(*danced, strict=True))
@@ -260,12 +282,12 @@ class TestPerformer:
         kept, read = trained.crop_banks, loaded.crop_banks
         assert {part: len(references) for part, references in kept.items()} == {"face": 8, "hands": 8}
         assert all(np.array_equal(kept[part].images, read[part].images) for part in kept)
-        train(subject, DEBUG, steps=12, refined=[])
+        train(subject, TrainConfig(preset=DEBUG, steps=12, refine=()))
         assert not load_performer(subject.folder, "cpu").refiners
         assert not list((subject.folder / "model").glob("face*"))
 
     def test_a_flipped_bit_in_a_refiner_is_seen(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=2)
+        train(subject, TrainConfig(preset=DEBUG, steps=2))
         path = subject.folder / "model" / "face.safetensors"
         data = bytearray(path.read_bytes())
         data[-9] ^= 1

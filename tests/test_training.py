@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint, loop
+from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.generator_steps import Trainer
-from everybody_dance.training.presets import PRESETS, Preset
-from everybody_dance.training.samples import AS_FILMED, PairDataset, Sample, Variety
+from everybody_dance.training.presets import AS_FILMED, PRESETS, Preset, Variety
+from everybody_dance.training.samples import PairDataset, Sample
 from subjects import SIZE, make_subject, picture
 
 DEBUG = PRESETS["debug"]
@@ -31,9 +33,9 @@ TINY_PAPER = dataclasses.replace(
 )
 
 
-def train(subject: Subject, preset: Preset, **options: Any) -> Performer:
+def train(subject: Subject, config: TrainConfig, **options: Any) -> Performer:
     """The generator alone, so that every step is its own."""
-    return loop.train(subject, preset, **{"refined": ()} | options)
+    return loop.train(subject, replace(config, refine=()), **options)
 
 
 @pytest.fixture
@@ -47,7 +49,9 @@ def same_threads() -> None:
 
 
 def dataset(subject: Subject, seed: int = 0, variety: Variety = AS_FILMED) -> PairDataset:
-    return PairDataset(subject, SIZE, person_window=True, crop=0, batch=2, patch=64, seed=seed, variety=variety)
+    return PairDataset(
+        subject, replace(PRESETS["debug"], person_window=True, crop=0, patch=64, variety=variety), batch=2, seed=seed
+    )
 
 
 class TestSamples:
@@ -105,9 +109,9 @@ class TestSamples:
             assert np.array_equal((sample.frames - sample.start)[:, 0, 0, 0], gap * (step % 3 + 1))
 
     def test_the_generator_is_shown_the_plate_of_another_place(self, subject: Subject) -> None:
-        options = {"person_window": True, "crop": 64, "batch": 2, "patch": 0, "seed": 0}
-        here = PairDataset(subject, SIZE, **options).sample(5, 0)
-        away = PairDataset(subject, SIZE, **options, variety=Variety(elsewhere=1)).sample(5, 0)
+        small = replace(DEBUG, crop=64, patch=0, variety=AS_FILMED)
+        here = PairDataset(subject, small, batch=2, seed=0).sample(5, 0)
+        away = PairDataset(subject, replace(small, variety=Variety(elsewhere=1)), batch=2, seed=0).sample(5, 0)
         assert np.array_equal(here.shown[:, 0], here.plate)
         assert np.array_equal(here.shown[:, 1], here.plate)
         assert not np.array_equal(away.shown[:, -1], away.plate)
@@ -129,7 +133,7 @@ def drawn(subject: Subject, index: int) -> PoseImage:
 
 class TestTraining:
     def test_it_learns(self, subject: Subject) -> None:
-        performer = train(subject, dataclasses.replace(DEBUG, previous_frame=False), steps=150)
+        performer = train(subject, TrainConfig(preset=dataclasses.replace(DEBUG, previous_frame=False), steps=150))
         index = 20
         box = performer.windows(subject.keypoints)[index]
         painted = performer.step(drawn(subject, index), box, None, performer.tracks(25)).frame
@@ -141,55 +145,55 @@ class TestTraining:
     def test_resumed_equals_uninterrupted(self, tmp_path: Path, preset: Preset) -> None:
         whole = make_subject(tmp_path / "whole")
         parts = make_subject(tmp_path / "parts")
-        expected = train(whole, preset, steps=8)
+        expected = train(whole, TrainConfig(preset=preset, steps=8))
 
         def stop(progress: object) -> None:
             if progress.step == 5:  # type: ignore[attr-defined]
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train(parts, preset, steps=8, on_progress=stop)
+            train(parts, TrainConfig(preset=preset, steps=8), on_progress=stop)
         assert checkpoint.newest(parts.folder / "training", "main")[1].step == 5  # type: ignore[index]
-        resumed = train(parts, preset, steps=8)
+        resumed = train(parts, TrainConfig(preset=preset, steps=8))
         assert resumed.manifest.steps == expected.manifest.steps == 8
         for name, value in expected.painter.state_dict().items():
             assert torch.equal(value, resumed.painter.state_dict()[name]), name
 
     def test_a_finished_training_is_not_repeated(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=2)
+        train(subject, TrainConfig(preset=DEBUG, steps=2))
         taken: list[object] = []
-        train(subject, DEBUG, steps=2, on_progress=taken.append)
+        train(subject, TrainConfig(preset=DEBUG, steps=2), on_progress=taken.append)
         assert not taken
 
     def test_minutes_become_a_step_budget_that_is_kept(self, subject: Subject) -> None:
-        train(subject, DEBUG, minutes=0.02)
+        train(subject, TrainConfig(preset=DEBUG, minutes=0.02))
         _, position = checkpoint.newest(subject.folder / "training", "main")  # type: ignore[misc]
         assert position.step == position.total_steps > 0
         taken: list[object] = []
-        train(subject, DEBUG, minutes=0.02, on_progress=taken.append)
+        train(subject, TrainConfig(preset=DEBUG, minutes=0.02), on_progress=taken.append)
         assert not taken
 
     def test_a_second_training_on_the_folder_is_refused(self, subject: Subject) -> None:
         def again(progress: object) -> None:
-            train(subject, DEBUG, steps=2)
+            train(subject, TrainConfig(preset=DEBUG, steps=2))
 
         with pytest.raises(DanceError) as caught:
-            train(subject, DEBUG, steps=2, on_progress=again)
+            train(subject, TrainConfig(preset=DEBUG, steps=2), on_progress=again)
         assert caught.value.code == "already-training"
 
     def test_another_preset_is_refused_and_restart_begins_again(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=2)
+        train(subject, TrainConfig(preset=DEBUG, steps=2))
         with pytest.raises(DanceError) as caught:
-            train(subject, TINY_PAPER, steps=2)
+            train(subject, TrainConfig(preset=TINY_PAPER, steps=2))
         assert caught.value.code == "other-training"
-        assert train(subject, TINY_PAPER, steps=1, restart=True).manifest.preset == "tiny-paper"
+        assert train(subject, TrainConfig(preset=TINY_PAPER, steps=1), begin_again=True).manifest.preset == "tiny-paper"
 
     def test_steps_and_minutes_exclude_each_other(self, subject: Subject) -> None:
         with pytest.raises(UsageError):
-            train(subject, DEBUG, steps=2, minutes=1)
+            train(subject, TrainConfig(preset=DEBUG, steps=2, minutes=1))
 
     def test_what_it_leaves_behind(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=20)
+        train(subject, TrainConfig(preset=DEBUG, steps=20))
         lines = [json.loads(line) for line in (subject.folder / "training" / "log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == [10, 20]
         assert {line["stage"] for line in lines} == {"main"}
@@ -200,9 +204,9 @@ class TestTraining:
         assert len(list((subject.folder / "training").glob("main-*"))) == 1
 
     def test_every_trained_parameter_gets_a_gradient(self, subject: Subject) -> None:
-        trained = train(subject, DEBUG, steps=12)
+        trained = train(subject, TrainConfig(preset=DEBUG, steps=12))
         torch.manual_seed(0)
-        fresh = train(make_subject(subject.folder / "fresh"), DEBUG, steps=1)
+        fresh = train(make_subject(subject.folder / "fresh"), TrainConfig(preset=DEBUG, steps=1))
         changed = [
             name
             for name, value in trained.painter.state_dict().items()
@@ -226,15 +230,16 @@ class TestTraining:
         monkeypatch.setattr(Trainer, "step", too_much)
         if times == 2:
             with pytest.raises(torch.OutOfMemoryError):
-                train(subject, DEBUG, steps=2)
+                train(subject, TrainConfig(preset=DEBUG, steps=2))
         else:
-            train(subject, DEBUG, steps=2)
+            train(subject, TrainConfig(preset=DEBUG, steps=2))
             assert sizes == [4, 2, 2]
 
     def test_a_loss_that_is_no_number_stops_with_the_last_checkpoint(
         self, subject: Subject, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+        monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
         step = Trainer.step
 
         def breaks(self: Trainer, sample: Sample, index: int, total: int) -> dict[str, float]:
@@ -242,13 +247,13 @@ class TestTraining:
 
         monkeypatch.setattr(Trainer, "step", breaks)
         with pytest.raises(DanceError) as caught:
-            train(subject, DEBUG, steps=9)
+            train(subject, TrainConfig(preset=DEBUG, steps=9))
         assert caught.value.code == "diverged"
         assert checkpoint.newest(subject.folder / "training", "main")[1].step == 4  # type: ignore[index]
 
     def test_tensorboard_where_it_is_installed(self, subject: Subject) -> None:
         pytest.importorskip("tensorboard")
-        train(subject, DEBUG, steps=10)
+        train(subject, TrainConfig(preset=DEBUG, steps=10))
         (written,) = (subject.folder / "training" / "tensorboard" / "main").iterdir()
         content = written.read_bytes()
         assert b"reconstruction" in content
@@ -258,14 +263,14 @@ class TestTraining:
         read: set[int] = set()
         true_frame = subject.frame
         monkeypatch.setattr(subject, "frame", lambda index: (read.add(index), true_frame(index))[1])
-        train(subject, DEBUG, steps=1)
+        train(subject, TrainConfig(preset=DEBUG, steps=1))
         assert read & set(subject.holdout_frames.tolist())
 
 
 class TestCheckpoints:
     def test_a_truncated_newest_checkpoint_falls_back(self, subject: Subject) -> None:
-        train(subject, DEBUG, steps=2)
-        train(subject, DEBUG, steps=4)
+        train(subject, TrainConfig(preset=DEBUG, steps=2))
+        train(subject, TrainConfig(preset=DEBUG, steps=4))
         folder = subject.folder / "training"
         newest, _ = checkpoint.newest(folder, "main")  # type: ignore[misc]
         newest.write_bytes(newest.read_bytes()[:1000])
@@ -279,7 +284,7 @@ class TestCheckpoints:
 
 class TestPerformerFile:
     def test_saved_and_loaded_it_paints_the_same(self, subject: Subject) -> None:
-        performer = train(subject, DEBUG, steps=2)
+        performer = train(subject, TrainConfig(preset=DEBUG, steps=2))
         loaded = load_performer(subject.folder, "cpu")
         box = performer.windows(subject.keypoints)[0]
         painted = [
@@ -292,7 +297,7 @@ class TestPerformerFile:
         "name", ["generator.safetensors", "poses.safetensors", "puppet.safetensors", "plate.png", "model.json"]
     )
     def test_a_flipped_bit_is_seen(self, subject: Subject, name: str) -> None:
-        train(subject, DEBUG, steps=1)
+        train(subject, TrainConfig(preset=DEBUG, steps=1))
         path = subject.folder / "model" / name
         data = bytearray(path.read_bytes())
         data[len(data) // 3] ^= 0x80
@@ -302,7 +307,7 @@ class TestPerformerFile:
         assert caught.value.code == "bad-model"
 
     def test_of_versions_before_the_last_is_read_while_poses_are_drawn_alike(self, subject: Subject) -> None:
-        expected = train(subject, dataclasses.replace(DEBUG, puppet=0), steps=1)
+        expected = train(subject, TrainConfig(preset=dataclasses.replace(DEBUG, puppet=0), steps=1))
         path = subject.folder / "model" / "model.json"
         fields = json.loads(path.read_text())
         del fields["puppet"]
@@ -320,7 +325,7 @@ class TestPerformerFile:
         with pytest.raises(DanceError) as caught:
             load_performer(subject.folder)
         assert caught.value.code == "no-model"
-        train(subject, DEBUG, steps=1)
+        train(subject, TrainConfig(preset=DEBUG, steps=1))
         path = subject.folder / "model" / "model.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
         with pytest.raises(DanceError) as caught:

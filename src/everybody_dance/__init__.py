@@ -1,3 +1,90 @@
-"""Everybody Dance: film a person, train a small model of them, and any dance video makes them dance it."""
+"""Everybody Dance: film a person, train a small model of them, and any dance video makes them dance it.
 
-__version__ = "0.1.0"
+The public API; docs/api.md has examples. Importing it loads nothing heavy: each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from everybody_dance.version import VERSION
+
+__version__ = VERSION
+
+if TYPE_CHECKING:
+    from everybody_dance.errors import DanceError, UsageError
+    from everybody_dance.events import Artifact, Cancellation, Cancelled, Event, Finding, Listener, Progress
+    from everybody_dance.keypoints import Keypoints, Pose
+    from everybody_dance.subject.subject import Subject
+    from everybody_dance.synthesis.config import TransferConfig
+    from everybody_dance.synthesis.stream import Picture, Stream
+    from everybody_dance.training.config import TrainConfig
+    from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
+    from everybody_dance.workflows.performers import OpenPerformer, open_performer
+    from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
+    from everybody_dance.workflows.run import RunRequest, RunResult, run
+    from everybody_dance.workflows.train import TrainRequest, TrainResult, train
+    from everybody_dance.workflows.transfer import PreviewRequest, TransferRequest, preview, transfer
+
+_HOMES = {
+    "errors": ("DanceError", "UsageError"),
+    "events": ("Artifact", "Cancellation", "Cancelled", "Event", "Finding", "Listener", "Progress"),
+    "keypoints": ("Keypoints", "Pose"),
+    "subject.subject": ("Subject",),
+    "synthesis.config": ("TransferConfig",),
+    "synthesis.stream": ("Picture", "Stream"),
+    "training.config": ("TrainConfig",),
+    "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
+    "workflows.performers": ("OpenPerformer", "open_performer"),
+    "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
+    "workflows.run": ("RunRequest", "RunResult", "run"),
+    "workflows.train": ("TrainRequest", "TrainResult", "train"),
+    "workflows.transfer": ("PreviewRequest", "TransferRequest", "preview", "transfer"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AblationRequest",
+    "Artifact",
+    "Cancellation",
+    "Cancelled",
+    "DanceError",
+    "EvaluateRequest",
+    "Event",
+    "Finding",
+    "Keypoints",
+    "Listener",
+    "OpenPerformer",
+    "Picture",
+    "Pose",
+    "PrepareRequest",
+    "PrepareResult",
+    "PreviewRequest",
+    "Progress",
+    "RunRequest",
+    "RunResult",
+    "Stream",
+    "Subject",
+    "TrainConfig",
+    "TrainRequest",
+    "TrainResult",
+    "TransferConfig",
+    "TransferRequest",
+    "UsageError",
+    "evaluate",
+    "open_performer",
+    "prepare",
+    "preview",
+    "run",
+    "train",
+    "transfer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

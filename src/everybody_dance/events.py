@@ -107,9 +107,15 @@ _cancellation: ContextVar[Cancellation | None] = ContextVar("cancellation", defa
 
 
 @contextmanager
-def listening(listener: Listener, cancellation: Cancellation | None = None) -> Iterator[None]:
-    """Send the events of the block to ``listener``, and let ``cancellation`` stop it."""
-    tokens = _listener.set(listener), _cancellation.set(cancellation)
+def listening(listener: Listener | None, cancellation: Cancellation | None = None) -> Iterator[None]:
+    """Send the events of the block to ``listener``, and let ``cancellation`` stop it.
+
+    What is None stays as it is outside, so a workflow that is part of another speaks to the other's listener.
+    """
+    tokens = (
+        _listener.set(_listener.get() if listener is None else listener),
+        _cancellation.set(_cancellation.get() if cancellation is None else cancellation),
+    )
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ def log_generator(generated: Judgement, saturating: bool = False) -> Tensor:
     return _sum([functional.softplus(-logits).mean() for logits in _logits(generated)])
 
 
-def feature_matching(real: Judgement, generated: Judgement) -> Tensor:
+def feature_matching(*, real: Judgement, generated: Judgement) -> Tensor:
     """sum over scales and over all layers but the last of 1/N_i ||D^(i)(real) - D^(i)(generated)||_1."""
     terms = []
     for real_layers, generated_layers in zip(real, generated, strict=True):
@@ -72,7 +72,7 @@ def feature_matching(real: Judgement, generated: Judgement) -> Tensor:
 
 
 def perceptual(
-    generated: Sequence[Tensor], real: Sequence[Tensor], weights: Sequence[float] = PERCEPTUAL_WEIGHTS
+    *, generated: Sequence[Tensor], real: Sequence[Tensor], weights: Sequence[float] = PERCEPTUAL_WEIGHTS
 ) -> Tensor:
     """sum over layers of weight_j / (C_j H_j W_j) ||phi_j(generated) - phi_j(real)||_1, pix2pixHD's form.
 

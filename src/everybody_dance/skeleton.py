@@ -5,6 +5,7 @@ Left and right are the person's own.
 """
 
 from enum import IntEnum
+from typing import Literal
 
 
 class Joint(IntEnum):
@@ -40,6 +41,10 @@ class Joint(IntEnum):
 JOINT_COUNT = 137
 SKULL = JOINT_COUNT
 """A joint of our own in the middle of the ears, behind the 137 (``keypoints.with_skull``)."""
+
+Part = Literal["face", "hands"]
+PARTS: tuple[Part, ...] = ("face", "hands")
+"""Parts of the person that have refiners of their own."""
 
 BODY = slice(0, 25)
 FACE = slice(25, 95)

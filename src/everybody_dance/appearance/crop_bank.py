@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.crops import PART_JOINTS, Crop, Part
+from everybody_dance.drawing.crops import PART_JOINTS, Crop
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Pose
-from everybody_dance.skeleton import JOINT_COUNT, MIRROR
+from everybody_dance.skeleton import JOINT_COUNT, MIRROR, Part
 
 UNLIKE = 0.01
 """Added to the distance of two crops for the share of joints that only one of them has."""

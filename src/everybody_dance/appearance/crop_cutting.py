@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from everybody_dance.appearance.crop_bank import CropBank
 from everybody_dance.appearance.selection import greedy_cover
-from everybody_dance.drawing.crops import Crop, Part
+from everybody_dance.drawing.crops import Crop
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.skeleton import Part
 
 SAME_MOMENT = 0.7
 """Frames closer than this (s) are near-duplicates and are not used as true pictures for each other."""

@@ -1,14 +1,18 @@
 """``dance benchmark``: transfers whose right answer is known, the paper's limits as curves, and speed."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from everybody_dance.commands import options
-from everybody_dance.commands.benchmark_limits import limits
-from everybody_dance.commands.benchmark_transfer import transfer
 from everybody_dance.commands.console import session
+from everybody_dance.commands.evaluate import tell_measured
+from everybody_dance.training.config import TrainConfig
+
+BENCHMARK_MINUTES = 4.5
+"""Of each training, unless told otherwise."""
 
 benchmark = typer.Typer(
     name="benchmark",
@@ -16,14 +20,69 @@ benchmark = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-benchmark.command("transfer")(transfer)
-benchmark.command("limits")(limits)
+
+
+def _training(preset: str, minutes: float | None, steps: int | None, device: str) -> TrainConfig:
+    """How each performer of a benchmark is trained."""
+    if minutes is None and steps is None:
+        minutes = BENCHMARK_MINUTES
+    return TrainConfig(preset=preset, minutes=minutes, steps=steps, device=device)
+
+
+@benchmark.command("transfer")
+def transfer(
+    out: options.BenchmarkFolder = options.BENCHMARK_FOLDER,
+    pairs: Annotated[int, typer.Option(min=1, max=14, metavar="N", help="How many of the 14 transfers.")] = 8,
+    seconds: Annotated[float, typer.Option(min=0.5, max=8, metavar="S", help="Of each dance.")] = 5.0,
+    preset: options.Preset = options.FAST,
+    minutes: options.Minutes = None,
+    steps: options.Steps = None,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Transfers between rendered dancers, against the target really dancing that dance.
+
+    Each error is split: how far the pose lands from the true one, and what is wrong with the picture given the true
+    pose. Each target is trained for 4.5 minutes unless told otherwise. The same command again goes on.
+    """
+    with session("benchmark transfer", as_json, debug) as current:
+        training = _training(preset, minutes, steps, device)
+        from everybody_dance.workflows.benchmark import KnownTruthRequest, measure_known_truth
+
+        request = KnownTruthRequest(
+            out=out, pairs=pairs, seconds=seconds, training=training, command=("dance", *sys.argv[1:])
+        )
+        tell_measured(current, measure_known_truth(request))
+
+
+@benchmark.command("limits")
+def limits(
+    out: options.BenchmarkFolder = options.BENCHMARK_FOLDER,
+    seconds: Annotated[float, typer.Option(min=1, max=8, metavar="S", help="Of the dance.")] = 4.0,
+    minutes: options.Minutes = None,
+    steps: options.Steps = None,
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """The three limits that the paper admits, as curves: noisy joints, missed joints, another speed.
+
+    Errors are put into the demo's dance, and the result is compared with the truth, with and without what we do about
+    them. Two performers are trained, for 4.5 minutes each unless told otherwise. The same command again goes on.
+    """
+    with session("benchmark limits", as_json, debug) as current:
+        training = _training("fast", minutes, steps, device)
+        from everybody_dance.workflows.benchmark import LimitsRequest, measure_limits
+
+        request = LimitsRequest(out=out, seconds=seconds, training=training, command=("dance", *sys.argv[1:]))
+        tell_measured(current, measure_limits(request))
 
 
 @benchmark.command("train")
 def train(
     subject: Annotated[Path, typer.Argument(help="Folder that `dance prepare` made.", metavar="SUBJECT")],
-    preset: options.Preset = options.PresetName.PAPER_512,
+    preset: options.Preset = options.PAPER_512,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps that are timed with each engine.")] = 5,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
@@ -35,16 +94,11 @@ def train(
     defaults on all cores. The measures are then added one by one. Nothing is written.
     """
     with session("benchmark train", as_json, debug) as current:
-        from everybody_dance.evaluation.speed import training_speed
-        from everybody_dance.performer.device import usable_device
-        from everybody_dance.subject.subject import Subject
-        from everybody_dance.training.presets import PRESETS
+        from everybody_dance.workflows.benchmark import measure_training_speed
 
-        prepared, chosen = Subject.open(subject), usable_device(device)
-        with current.stage("Training with each engine") as stage:
-            speeds = training_speed(prepared, PRESETS[preset], chosen, steps, on_progress=stage)
+        speeds = measure_training_speed(subject, preset, steps, device)
         slowest = speeds[0].pairs_per_second
-        current.say(f"Training pairs a second, {preset}, {chosen.type}:")
+        current.say(f"Training pairs a second, {preset}:")
         for speed in speeds:
             current.say(
                 f"  {speed.name:<20}{speed.pairs_per_second:8.3f}   {speed.pairs_per_second / slowest:5.2f} x"

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from everybody_dance import __version__
 from everybody_dance.commands import options
 from everybody_dance.commands.console import session
 from everybody_dance.errors import DanceError
 from everybody_dance.files import cache_folder
 from everybody_dance.machine import usable_cores
+from everybody_dance.version import VERSION
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "prores")
 POSE_MODELS = ("pose_detection", "pose_landmark_full", "face_landmark_with_attention", "hand_landmark_full")
@@ -54,7 +54,7 @@ def _machine() -> list[Finding]:
     cores = usable_cores()
     python = platform.python_version()
     return [
-        Finding("version", __version__, f"everybody-dance {__version__}, Python {python}, {platform.system()}"),
+        Finding("version", VERSION, f"everybody-dance {VERSION}, Python {python}, {platform.system()}"),
         Finding("cores", cores, f"{cores}"),
         *_memory(),
     ]

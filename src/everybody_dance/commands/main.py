@@ -10,9 +10,15 @@ from typing import Annotated
 
 import typer
 
-from everybody_dance import __version__
 from everybody_dance.commands.benchmark import benchmark
-from everybody_dance.commands.console import FAILED, INTERRUPTED, INTERRUPTED_MESSAGE, WRONG_USAGE, print_report
+from everybody_dance.commands.console import (
+    FAILED,
+    INTERRUPTED,
+    INTERRUPTED_MESSAGE,
+    WRONG_USAGE,
+    print_report,
+    printable,
+)
 from everybody_dance.commands.demo import demo
 from everybody_dance.commands.doctor import doctor
 from everybody_dance.commands.evaluate import evaluate
@@ -20,6 +26,7 @@ from everybody_dance.commands.prepare import prepare
 from everybody_dance.commands.run import run
 from everybody_dance.commands.train import train
 from everybody_dance.commands.transfer import transfer
+from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
 COMMANDS = (demo, prepare, train, transfer, run, evaluate, doctor)
@@ -41,7 +48,7 @@ app.add_typer(benchmark)
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"everybody-dance {__version__}")
+        typer.echo(f"everybody-dance {VERSION}")
         raise typer.Exit
 
 
@@ -69,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(failure, USAGE_ERROR):
             raise
         error, exit_code = ("usage", _usage_message(failure, given)), WRONG_USAGE
-    print(error[1] if exit_code == INTERRUPTED else f"Error: {error[1]}", file=sys.stderr)
+    print(printable(error[1] if exit_code == INTERRUPTED else f"Error: {error[1]}"), file=sys.stderr)
     if "--json" in given:
         seconds = time.monotonic() - began
-        print_report(_command_in(given), outputs={}, metrics={}, warnings=[], seconds=seconds, error=error)
+        print_report(_command_in(given), outputs={}, metrics={}, findings=[], seconds=seconds, error=error)
     return exit_code
 
 

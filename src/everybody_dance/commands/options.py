@@ -1,7 +1,6 @@
-"""Arguments and options that several commands take, checked before any work begins."""
+"""Arguments and options that several commands take."""
 
 import math
-import os
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -9,28 +8,17 @@ from typing import Annotated
 
 import typer
 
-from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS
+from everybody_dance.skeleton import PARTS, Part
+from everybody_dance.training.presets import PRESETS
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 HIGHEST_RATE = 240
 
 
-class PresetName(StrEnum):
-    """The names in ``training.presets.PRESETS``, known here without loading PyTorch."""
-
-    FAST = "fast"
-    PAPER_512 = "paper-512"
-    PAPER_1024 = "paper-1024"
-    DEBUG = "debug"
-
-
-class Smoothing(StrEnum):
-    """The names in ``pose.filtering.SMOOTHINGS``."""
-
-    NONE = "none"
-    MEDIAN = "median"
-    GAUSSIAN = "gaussian"
-    BOTH = "both"
+PresetName = StrEnum("PresetName", [(name.upper().replace("-", "_"), name) for name in PRESETS])  # type: ignore[misc]
+FAST, PAPER_512 = PresetName("fast"), PresetName("paper-512")
+Smoothing = StrEnum("Smoothing", [(name.upper(), name) for name in SMOOTHINGS])  # type: ignore[misc]
 
 
 def _more_than_zero(value: float | None) -> float | None:
@@ -56,23 +44,31 @@ def _rate(text: str) -> Fraction:
 
 
 def _pose(text: str) -> str:
-    kind, colon, folder = text.partition(":")
-    if text != "mediapipe" and not (kind == "openpose" and colon and folder):
-        raise typer.BadParameter(f"{text!r} is neither mediapipe nor openpose:DIR")
+    if text != DEFAULT_DETECTOR and not (text.startswith(OPENPOSE) and text != OPENPOSE):
+        raise typer.BadParameter(f"{text!r} is neither {DEFAULT_DETECTOR} nor {OPENPOSE}DIR")
     return text
 
 
-def _refine(text: str) -> str:
-    if text not in ("none", "face", "hands", "face,hands"):
+def parts(text: str) -> tuple[Part, ...]:
+    """The parts named in the value of ``--refine``.
+
+    Raises:
+        typer.BadParameter: it names something else.
+    """
+    named = [] if text == "none" else text.split(",")
+    if not set(named) <= set(PARTS):
         raise typer.BadParameter(f"{text!r} is none of face, hands, face,hands and none")
+    return tuple(part for part in PARTS if part in named)
+
+
+def _refine(text: str) -> str:
+    parts(text)
     return text
 
 
 def _video_name(path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in VIDEO_SUFFIXES:
         raise typer.BadParameter(f"{path.name} must end in .mp4, .m4v or .mov")
-    if path is not None and path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder")
     return path
 
 
@@ -129,45 +125,4 @@ Refine = Annotated[
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was trained before.")]
-
-
-BENCHMARK_MINUTES = 4.5
-"""Of each training, unless told otherwise."""
-
-
-def minutes_or_steps(minutes: float | None, steps: int | None) -> float | None:
-    """The minutes that a benchmark's trainings take; None where steps are given.
-
-    Raises:
-        UsageError: both are given.
-    """
-    if minutes is not None and steps is not None:
-        raise UsageError("steps-and-minutes", "Give either --steps or --minutes, not both.")
-    return BENCHMARK_MINUTES if minutes is None and steps is None else minutes
-
-
-def check_files(*paths: Path) -> None:
-    """Refuse what is not there before anything else is done.
-
-    Raises:
-        DanceError: ``file-not-found``.
-    """
-    for path in paths:
-        if not path.is_file():
-            what = "is a folder, not a video" if path.is_dir() else "does not exist"
-            raise DanceError("file-not-found", f"{path} {what}.")
-
-
-def check_out(out: Path, *inputs: Path) -> None:
-    """Refuse a place that cannot be written, or that would overwrite what is read, before hours of work.
-
-    Raises:
-        UsageError: ``out`` is one of ``inputs``.
-        DanceError: its folder cannot be made or written (``cannot-write``, ``disk-full``).
-    """
-    for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise UsageError("overwrites-input", f"--out {out} is an input; choose another name.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK):
-        raise DanceError("cannot-write", f"Nothing can be written to {out.parent}.")
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of fresh weights and the order of samples.")]

@@ -7,17 +7,16 @@ import typer
 
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
+from everybody_dance.pose.options import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from everybody_dance.subject.subject import Subject
+    from everybody_dance.workflows.prepare import PrepareResult
 
 
 def prepare(
     footage: Annotated[list[Path], typer.Argument(help="Videos of one person in one place.", metavar="FOOTAGE")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the subject.", metavar="SUBJECT", show_default=False)],
-    pose: options.Pose = "mediapipe",
+    pose: options.Pose = DEFAULT_DETECTOR,
     height: options.Height = None,
     fps: options.Rate = None,
     holdout: options.Holdout = None,
@@ -26,44 +25,23 @@ def prepare(
 ) -> None:
     """Find the person in the footage, and the empty place behind them.
 
-    The same footage with the same options is not prepared twice.
+    The same footage with the same options is not prepared twice. Other files in the folder are left alone.
     """
     with session("prepare", as_json, debug) as current:
-        prepare_subject(current, footage, out, pose=pose, height=height, fps=fps, holdout=holdout)
+        from everybody_dance.workflows.prepare import PrepareRequest
+        from everybody_dance.workflows.prepare import prepare as work
+
+        request = PrepareRequest(
+            footage=tuple(footage), subject=out, pose=pose, height=height, fps=fps, holdout=holdout
+        )
+        tell_prepared(current, work(request))
         current.say(f"Prepared: {out}. Next: dance train {out}")
 
 
-def prepare_subject(
-    current: Session,
-    footage: list[Path],
-    folder: Path,
-    *,
-    pose: str = "mediapipe",
-    height: int | None = None,
-    fps: "Fraction | None" = None,
-    holdout: float | None = None,
-) -> "Subject":
-    """Prepare, with progress; report what came of it."""
-    options.check_files(*footage)
-    from everybody_dance.subject.prepare.prepare import prepare
-
-    with current.stage("Preparing the footage") as stage:
-        subject = prepare(footage, folder, pose=pose, height=height, fps=fps, holdout=holdout, on_progress=stage)
-    current.wrote("subject", folder)
-    manifest = subject.manifest
-    current.metrics["subject"] = {
-        "frames": len(subject.keypoints),
-        "frames_with_person": int(subject.keypoints.person_seen.sum()),
-        "held_out": len(subject.holdout_frames),
-        "width": manifest.size[0],
-        "height": manifest.size[1],
-        "fps": float(manifest.fps),
-        "camera_motion": manifest.camera_motion,
-        "exposure_change": manifest.exposure_change,
-        "plate_unknown_share": manifest.plate_unknown_share,
-        "detection": manifest.detection.model_dump(),
-        "footage": None if manifest.footage is None else manifest.footage.model_dump(),
-    }
+def tell_prepared(current: Session, result: "PrepareResult") -> None:
+    """Report what the footage shows."""
+    current.metrics["subject"] = result.figures()
+    subject, manifest = result.subject, result.subject.manifest
     current.remark(
         f"{len(subject.keypoints)} frames of {manifest.size[0]}x{manifest.size[1]} at {float(manifest.fps):g} a second,"
         f" {len(subject.holdout_frames)} of them held out of training."
@@ -81,4 +59,3 @@ def prepare_subject(
             f"The person visits {manifest.footage.width:.0%} of the width, and {manifest.footage.depth:.0%} of"
             " their height in depth."
         )
-    return subject

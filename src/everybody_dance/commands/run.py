@@ -7,11 +7,10 @@ import typer
 
 from everybody_dance.commands import options
 from everybody_dance.commands.console import session
-from everybody_dance.commands.prepare import prepare_subject
-from everybody_dance.commands.train import measure_held_out, train_performer
-from everybody_dance.commands.transfer import find_dance, transfer_to
-
-DEFAULT_MINUTES = 20.0
+from everybody_dance.commands.prepare import tell_prepared
+from everybody_dance.commands.train import tell_trained
+from everybody_dance.commands.transfer import tell_transferred
+from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 
 
 def run(
@@ -23,7 +22,7 @@ def run(
         typer.Option(help="Folder for the prepared and trained target; beside OUT by default.", metavar="DIR"),
     ] = None,
     minutes: options.Minutes = DEFAULT_MINUTES,
-    preset: options.Preset = options.PresetName.FAST,
+    preset: options.Preset = options.FAST,
     device: options.Device = "auto",
     restart: options.Restart = False,
     as_json: options.AsJson = False,
@@ -34,16 +33,15 @@ def run(
     Prepares, trains and transfers; what is done already is picked up.
     """
     with session("run", as_json, debug) as current:
-        options.check_files(source, target)
-        options.check_out(out, source, target)
-        from everybody_dance.video.reader import probe
+        from everybody_dance.workflows.run import RunRequest
+        from everybody_dance.workflows.run import run as work
 
-        # What cannot be read is said now, not after the training.
-        probe(source)
-        folder = subject or out.with_suffix(".subject")
-        prepared = prepare_subject(current, [target], folder)
-        find_dance(current, prepared, source)
-        performer = train_performer(current, prepared, preset, minutes=minutes, device=device, restart=restart)
-        current.metrics |= measure_held_out(current, prepared, performer)
-        transfer_to(current, performer, source, out)
-        current.say(f"Done: {out}. The trained person is kept in {folder}.")
+        training = TrainConfig(preset=preset, minutes=minutes, device=device)
+        request = RunRequest(
+            source=source, target=target, out=out, subject=subject, training=training, begin_again=restart
+        )
+        done = work(request)
+        tell_prepared(current, done.prepared)
+        tell_trained(current, done.trained)
+        tell_transferred(current, done.transferred)
+        current.say(f"Done: {out}. The trained person is kept in {request.folder}.")

@@ -1,7 +1,6 @@
 """Square crops around the face and around each hand, for the refiners; chosen from the keypoints alone."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +8,7 @@ from numpy.typing import NDArray
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints, Pose
-from everybody_dance.skeleton import FACE, HEAD_JOINTS, LEFT_HAND, RIGHT_HAND, Joint
-
-Part = Literal["face", "hands"]
-
-PARTS: tuple[Part, ...] = ("face", "hands")
+from everybody_dance.skeleton import FACE, HEAD_JOINTS, LEFT_HAND, RIGHT_HAND, Joint, Part
 
 PART_JOINTS: dict[Part, tuple[NDArray[np.int64], ...]] = {
     "face": (np.array([*HEAD_JOINTS, *range(FACE.start, FACE.stop)]),),

@@ -5,14 +5,13 @@ so the last two share one generator.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.crops import Part
 from everybody_dance.evaluation.compare import Scores, Watcher
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import TITLES, HeldOutDance
@@ -25,8 +24,9 @@ from everybody_dance.evaluation.results import Provenance
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
-from everybody_dance.training.loop import Report, train
-from everybody_dance.training.presets import Preset, frame_by_frame, stages
+from everybody_dance.training.config import TrainConfig
+from everybody_dance.training.loop import OnTraining, train
+from everybody_dance.training.presets import stages
 
 VARIANTS = ("frame by frame", "+ temporal smoothing", "+ face GAN")
 
@@ -65,56 +65,43 @@ class Ablation:
 
 def ablate(
     subject: Subject,
-    preset: Preset,
-    steps: int,
+    config: TrainConfig,
     seeds: Sequence[int],
     dance: HeldOutDance,
     *,
-    device: str = "auto",
-    vgg_weights: Path | None = None,
     metrics: Mapping[str, Metric] = METRICS,
     detector: Callable[[], FrameDetector] | None = None,
     watchers: Sequence[Watcher] = (),
-    on_training: Report = lambda progress: None,
+    on_training: OnTraining = lambda progress: None,
     on_progress: OnProgress = ignore_progress,
 ) -> Ablation:
     """Train and measure the three variants, going on where an earlier run stopped.
 
     Args:
         subject: trained in ``ablation/`` in its folder; its own performer is left alone.
-        preset: the full method.
-        steps: of the generator, in each variant.
+        config: the full method; its steps are those of the generator, in each variant.
         seeds: one training of each variant for each.
-        device, vgg_weights: as in ``train``.
         dance, metrics, detector: as in ``full_scores``.
         watchers: shown the first seed's frames.
         on_training: told the steps of each training.
         on_progress: told the frames measured, of each seed.
     """
-    share = next(stage.share for stage in stages(preset, ["face"]) if stage.name == "main")
-    whole = round(steps / share)
+    assert config.steps is not None
+    share = next(stage.share for stage in stages(config.row, ["face"]) if stage.makes == "performer")
     scores: dict[str, list[Scores]] = {}
     performers: dict[str, tuple[Path, Performer]] = {}
 
-    def trained(how: Preset, seed: int, name: str, refined: Sequence[Part], steps: int) -> Performer:
-        folder = subject.folder / "ablation" / f"seed-{seed}" / name
-        performer = train(
-            subject,
-            how,
-            refined=refined,
-            steps=steps,
-            device=device,
-            seed=seed,
-            vgg_weights=vgg_weights,
-            folder=folder,
-            on_progress=on_training,
-        )
-        performers[f"seed {seed}, {name}"] = folder, performer
+    def trained(name: str, variant: TrainConfig) -> Performer:
+        folder = subject.folder / "ablation" / f"seed-{variant.seed}" / name
+        performer = train(subject, variant, folder=folder, on_progress=on_training)
+        performers[f"seed {variant.seed}, {name}"] = folder, performer
         return performer
 
     for seed in seeds:
-        alone = trained(frame_by_frame(preset), seed, "frame-by-frame", [], round(whole * share))
-        full = trained(preset, seed, "full", ["face"], whole)
+        whole = replace(config, seed=seed, steps=round(config.steps / share), refine=("face",))
+        generator = round(round(config.steps / share) * share)
+        alone = trained("frame-by-frame", replace(whole, temporal=False, steps=generator, refine=()))
+        full = trained("full", whole)
         found = full_scores(
             subject,
             dict(zip(VARIANTS, (alone, full.unrefined(), full), strict=True)),

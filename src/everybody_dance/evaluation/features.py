@@ -79,7 +79,10 @@ def vgg_distance(weights: Path, device: torch.device) -> Metric:
         with mixed_precision(device):
             return [layer.float() for layer in network(images)]
 
-    return FeatureDistance(describe, losses.perceptual, device, whole_frames=False)
+    def distance(result: list[Tensor], truth: list[Tensor]) -> Tensor:
+        return losses.perceptual(generated=result, real=truth)
+
+    return FeatureDistance(describe, distance, device, whole_frames=False)
 
 
 def lpips(weights: Path, device: torch.device) -> Metric:

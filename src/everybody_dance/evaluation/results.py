@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from everybody_dance import __version__
 from everybody_dance.evaluation.compare import Figures
 from everybody_dance.files import write_text
 from everybody_dance.performer.manifest import MANIFEST_NAME
 from everybody_dance.performer.performer import Performer
+from everybody_dance.version import VERSION
 
 RECORDS = "results.jsonl"
 
@@ -29,7 +29,7 @@ def provenance(command: Sequence[str], performers: Mapping[str, tuple[Path, Perf
     """
     return {
         "command": " ".join(command),
-        "everybody_dance": __version__,
+        "everybody_dance": VERSION,
         "torch": torch.__version__,
         "machine": platform.machine(),
         "performers": {

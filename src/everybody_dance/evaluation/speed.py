@@ -9,12 +9,13 @@ import torch
 
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.engine import Engine, kept_memory, using
-from everybody_dance.performer.painter import Painter
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.generator_steps import Trainer
-from everybody_dance.training.loop import working_size
+from everybody_dance.training.prefetch import prefetch
 from everybody_dance.training.presets import Preset
-from everybody_dance.training.samples import PairDataset, Sample, prefetch
+from everybody_dance.training.processes import Group
+from everybody_dance.training.samples import Sample
+from everybody_dance.training.setup import make_painter, training_dataset
 
 # One measure after the other; the first is the reference: plain float32, eager, contiguous, PyTorch's own defaults.
 ENGINES: dict[str, Engine] = {
@@ -52,30 +53,13 @@ def training_speed(
 
     Every engine takes one step to warm up, and ``steps`` that count. The discriminator takes part in all of them.
     """
-    data = PairDataset(
-        subject,
-        working_size(subject.manifest.size, preset.frame_area),
-        person_window=preset.person_window,
-        crop=preset.crop,
-        batch=preset.batch,
-        patch=preset.patch,
-        seed=0,
-        variety=preset.variety,
-        puppet=preset.puppet,
-    )
+    data = training_dataset(subject, preset, 0, Group())
     total = 10 * (steps + 1)
     order = range(total - steps - 1, total)
     speeds = []
     for index, (name, engine) in enumerate(ENGINES.items()):
         with using(engine), kept_memory(device):
-            painter = Painter(
-                preset.architecture,
-                previous_frame=preset.previous_frame,
-                over_plate=preset.person_window,
-                puppet=preset.puppet > 0,
-                arguments=preset.arguments,
-            )
-            trainer = Trainer(preset, painter, data, None, device, 0)
+            trainer = Trainer(preset, make_painter(data, preset), data, None, device, 0)
             waits = _Waits(prefetch(partial(trainer.sample, total=total), order))
             for step, sample in zip(order, waits, strict=True):
                 if step == order[1]:
@@ -86,7 +70,7 @@ def training_speed(
             _finished(device)
             seconds = time.perf_counter() - began
         speeds.append(TrainingSpeed(name, steps * preset.batch / seconds, waits.seconds / seconds))
-        del trainer, painter
+        del trainer
     return speeds
 
 

@@ -4,10 +4,10 @@ from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from everybody_dance import __version__
-from everybody_dance.drawing.crops import Part
 from everybody_dance.networks.generators import Architecture
 from everybody_dance.retarget.statistics import PoseStatistics
+from everybody_dance.skeleton import Part
+from everybody_dance.version import VERSION
 
 FORMAT_VERSION = 4
 """2: hidden joints, profiles and the skull are drawn. 3: refiners are shown references. 4: generators a puppet."""
@@ -83,7 +83,7 @@ class PerformerManifest(BaseModel):
 
 def new_manifest(**fields: object) -> PerformerManifest:
     """A manifest of this version of the format."""
-    return PerformerManifest.model_validate({"version": FORMAT_VERSION, "made_with": __version__, **fields})
+    return PerformerManifest.model_validate({"version": FORMAT_VERSION, "made_with": VERSION, **fields})
 
 
 def _check_arguments(arguments: dict[str, int]) -> None:

@@ -16,7 +16,6 @@ from torch import nn
 
 from everybody_dance.appearance.crop_bank import CropBank
 from everybody_dance.appearance.limb_bank import LimbBank
-from everybody_dance.drawing.crops import PARTS, Part
 from everybody_dance.errors import DanceError
 from everybody_dance.files import write_bytes, write_text
 from everybody_dance.images import Image
@@ -27,6 +26,7 @@ from everybody_dance.performer.engine import place
 from everybody_dance.performer.manifest import FORMAT_VERSION, MANIFEST_NAME, OLDEST_VERSION, PerformerManifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import Performer
+from everybody_dance.skeleton import PARTS, Part
 
 PLATE = "plate.png"
 POSES = "poses.safetensors"

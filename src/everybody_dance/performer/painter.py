@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,10 @@ class Painter(nn.Module):
         """Give the weights the values with which a training begins; the generator's own are left as they are."""
         if self.kind.initialized_as_in_paper:
             initialize(self)
+
+    def start_from(self, trained: "Painter") -> None:
+        """Take over the weights of a trained generator that this one is built around (the local enhancer's)."""
+        cast(Any, self.generator).start_from(trained.generator)
 
     def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None) -> Painted:
         """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.appearance.crop_bank import CropBank, CropTrack
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack
-from everybody_dance.drawing.crops import Part, part_crops
+from everybody_dance.drawing.crops import part_crops
 from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.drawing.window import Window, fit_window, person_windows, whole_frame
 from everybody_dance.images import Box, Image
@@ -21,6 +21,7 @@ from everybody_dance.performer.manifest import PerformerManifest, RefinerManifes
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.runtime import Colours, TorchRuntime
 from everybody_dance.performer.tensors import to_images, to_tensor
+from everybody_dance.skeleton import Part
 
 
 @dataclass(frozen=True)

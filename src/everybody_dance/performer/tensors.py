@@ -10,7 +10,10 @@ from everybody_dance.performer.engine import memory_format
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], in the engine's memory layout."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device, non_blocking=True)
+    tensor = torch.from_numpy(np.ascontiguousarray(images))
+    if device.type == "cuda":  # only pinned memory is copied beside the computation
+        tensor = tensor.pin_memory()
+    tensor = tensor.to(device, non_blocking=True)
     return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=memory_format())
 
 

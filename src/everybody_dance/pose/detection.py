@@ -26,7 +26,8 @@ from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.detectors import DEFAULT_DETECTOR, DETECTORS, Detector, DetectorKind
+from everybody_dance.pose.detectors import DETECTORS, Detector, DetectorKind
+from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE
 from everybody_dance.pose.people import Person, jumps
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.identity import content_identity
@@ -40,9 +41,6 @@ WARM_UP = 6
 
 LONG_SIDE = 1280
 """Frames are shrunk to this for detection; the networks see far less."""
-
-OPENPOSE = "openpose:"
-"""What ``--pose`` begins with where OpenPose's own files are read."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,16 @@ def check_pose(pose: str) -> None:
     """
     if pose not in DETECTORS and not (pose.startswith(OPENPOSE) and pose.removeprefix(OPENPOSE)):
         raise UsageError("unknown-pose", f"--pose is {', '.join(DETECTORS)} or openpose:DIR, not {pose!r}.")
+
+
+def pose_folder(pose: str) -> Path | None:
+    """The folder that ``pose`` reads; None for a detector.
+
+    Raises:
+        DanceError, UsageError: ``pose`` is not known, or there is no such folder.
+    """
+    check_pose(pose)
+    return None if pose in DETECTORS else openpose_files.split_place(pose.removeprefix(OPENPOSE))[0]
 
 
 def source_identity(pose: str) -> str:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from everybody_dance.images import Image
 from everybody_dance.pose import mediapipe_holistic
+from everybody_dance.pose.options import DEFAULT_DETECTOR
 from everybody_dance.pose.people import Person
-
-DEFAULT_DETECTOR = "mediapipe"
 
 
 class Detector(Protocol):

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from everybody_dance.keypoints import Array, Keypoints, Pose
+from everybody_dance.pose.options import SMOOTHINGS
 from everybody_dance.skeleton import BODY, JOINT_COUNT
-
-SMOOTHINGS = ("none", "median", "gaussian", "both")
 
 FILLED_CONFIDENCE = 0.5
 """Factor on the confidence of a joint that was interpolated."""

@@ -31,13 +31,13 @@ class Adversary:
         self.network = place(discriminator, device)
         self.optimizer = adam(self.network, rate, BETAS)
 
-    def learn(self, real: Tensor, painted: Tensor, factor: float) -> float:
-        """Its own turn: one step at ``factor`` of its learning rate. Returns its loss."""
+    def learn(self, real: Tensor, painted: Tensor, factor: float) -> Tensor:
+        """Its own turn: one step at ``factor`` of its learning rate. Returns its loss, on the device."""
         self.optimizer.param_groups[0]["lr"] = factor * self.rate
         with mixed_precision(self.device):
             loss = losses.least_squares_discriminator(self.network(real), self.network(painted.detach()))
         descend(loss, self.network, self.optimizer)
-        return loss.item()
+        return loss.detach()
 
     def judge(self, real: Tensor, painted: Tensor, adversarial: float, feature_matching: float) -> dict[str, Tensor]:
         """The generator's turn: its losses by name, with these weights. The discriminator gets no gradient."""
@@ -49,7 +49,9 @@ class Adversary:
                 outputs = self.network(painted)
                 terms = {"adversarial": adversarial * losses.least_squares_generator(outputs)}
                 if feature_matching:
-                    terms["feature matching"] = feature_matching * losses.feature_matching(real_outputs, outputs)
+                    terms["feature matching"] = feature_matching * losses.feature_matching(
+                        real=real_outputs, generated=outputs
+                    )
         finally:
             self.network.requires_grad_(True)
         return terms

@@ -8,13 +8,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance import losses
-from everybody_dance.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, initialize
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painted, Painter
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.training.adversary import Adversary
-from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
+from everybody_dance.training.optimization import (
+    LARGEST_GRADIENT,
+    Average,
+    descend,
+    perceptual,
+    schedule,
+    seed_step,
+)
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.samples import PairDataset, Sample
 
@@ -93,11 +99,9 @@ class Trainer:
         self.device = device
         self.seed = seed
         self.vgg = None if vgg is None else place(vgg, device)
-        if preset.architecture != "fast":
-            initialize(painter)
-        if start is not None and isinstance(painter.generator, LocalEnhancer):
-            assert isinstance(start.generator, GlobalGenerator)
-            painter.generator.start_from(start.generator)
+        painter.initialize()
+        if start is not None:
+            painter.start_from(start)
         self.painter = place(painter, device)
         self.average = Average(self.painter, preset.ema_steps)
         self.adversary = Adversary(
@@ -123,7 +127,7 @@ class Trainer:
         """The batch of ``step``."""
         return self.dataset.sample(step, rollout(self.preset, self.seed, step, total))
 
-    def step(self, sample: Sample, step: int, total: int) -> dict[str, float]:
+    def step(self, sample: Sample, step: int, total: int) -> dict[str, Tensor | float]:
         """Train on one batch.
 
         Args:
@@ -132,7 +136,7 @@ class Trainer:
             total: steps in all, for the schedules.
 
         Returns:
-            The losses by name, as they enter the sum (weights included).
+            The losses by name, as they enter the sum (weights included), on the device.
         """
         seed_step(self.seed, step)
         preset = self.preset
@@ -149,14 +153,14 @@ class Trainer:
                 for name, value in self._compare(first, batch.before, batch).items():
                     terms[name] = terms[name] + value
             else:
-                previous = previous_frame(self.painter, preset, batch, rollout(preset, self.seed, step, total))
+                previous = previous_frame(self.painter, preset, batch, sample.history)
                 before = batch.before if previous is None else previous
                 painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown[-1])
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None and painted.mask_logits is not None:
                 guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
                 terms |= self._compare_layers(painted.colours, painted.mask, painted.mask_logits, batch, guidance)
-        reported: dict[str, float] = {}
+        reported: dict[str, Tensor | float] = {}
         if step >= preset.adversarial_from * total:
             real = self._judged(batch, batch.before, batch.frames)
             fake = self._judged(batch, before, painted.frame)
@@ -166,7 +170,7 @@ class Trainer:
         loss = torch.stack(list(terms.values())).sum()
         descend(loss, self.painter, self.optimizer, LARGEST_GRADIENT)
         self.average.update(self.painter, step)
-        return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+        return reported | {name: value.detach() for name, value in terms.items()} | {"total": loss.detach()}
 
     def preview_sample(self, dataset: PairDataset) -> Sample:
         """What is painted for a preview, always the same."""
@@ -192,9 +196,8 @@ class Trainer:
             terms["pyramid"] = preset.pyramid * losses.laplacian(frame, truth)
         else:
             # One of the batch: VGG-19 costs more than all else together.
-            crop = self._crop(torch.cat([frame[:1], truth[:1]]), batch.patch)
-            painted_features, true_features = zip(*(features.chunk(2) for features in self.vgg(crop)), strict=True)
-            terms["perceptual"] = preset.perceptual * losses.perceptual(painted_features, true_features)
+            crops = (self._crop(images[:1], batch.patch) for images in (frame, truth))
+            terms["perceptual"] = preset.perceptual * perceptual(self.vgg, *crops)
         return terms
 
     def _compare_layers(

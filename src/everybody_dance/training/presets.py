@@ -1,12 +1,34 @@
-"""Presets: what is trained and how, as a table a person can read."""
+"""Presets: what is trained and how, as a table that can be compared at a glance."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
-from everybody_dance.drawing.crops import Part
-from everybody_dance.networks.generators import Architecture
-from everybody_dance.training.samples import AS_FILMED, Variety
+from everybody_dance.skeleton import Part
 
+Betas = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What is changed about a sample, so that more is learnt than was filmed.
+
+    Attributes:
+        mirrored: share of samples shown in a mirror.
+        longest_gap: frames between two frames of a sample, at most; a video may be slower or faster than the footage.
+            0 stands for a pose that is held.
+        missing: share of samples in which a face, a hand or a joint of the body is missing, as detectors miss them.
+        elsewhere: share of samples for which the generator is shown the plate of another place. It would read from the
+            plate's light where in the frame it paints, and paint no head where the footage had none.
+    """
+
+    mirrored: float = 0.0
+    longest_gap: int = 1
+    missing: float = 0.0
+    elsewhere: float = 0.0
+
+
+AS_FILMED = Variety()
 VARIED = Variety(mirrored=0.3, longest_gap=3, missing=0.15, elsewhere=0.7)
 
 
@@ -24,35 +46,19 @@ class RefinerPreset:
         reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses.
     """
 
-    arguments: dict[str, int] = field(default_factory=lambda: {"width": 64, "downsamplings": 3, "blocks": 5})
-    share: float = 5
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    ema_steps: int = 0
-    references: int = 0
-    discriminator_width: int = 64
-    discriminator_rate: float = 2e-4
-    reconstruction: float = 0.0
-    pyramid: float = 10.0
-    perceptual: float = 10.0
-    feature_matching: float = 0.0
-    adversarial: float = 1.0
-
-
-PAPERS_REFINER = RefinerPreset()
-SLIM_REFINER = RefinerPreset(
-    arguments={"width": 24, "downsamplings": 2, "blocks": 3, "references": 1},
-    share=15,
-    learning_rate=5e-4,
-    betas=(0.9, 0.99),
-    ema_steps=100,
-    references=64,
-    discriminator_width=24,
-    reconstruction=10.0,
-    perceptual=1.0,
-    feature_matching=2.0,
-    adversarial=0.2,
-)
+    arguments: Mapping[str, int]
+    share: float
+    learning_rate: float
+    betas: Betas
+    ema_steps: int
+    references: int
+    discriminator_width: int
+    discriminator_rate: float
+    reconstruction: float
+    pyramid: float
+    perceptual: float
+    feature_matching: float
+    adversarial: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Preset:
     Attributes:
         architecture, arguments: the generator and its own arguments.
         share: of the training, relative to the shares of its other stages.
-        epochs: whether the shares are numbers of epochs, which are trained unless told otherwise.
+        epochs: how often every frame is seen in a unit of ``share``, unless told otherwise; None: minutes are counted.
         starts_from: preset whose generator is trained first, and whose weights it starts from.
         refiner: how face and hands are refined.
         frame_area: pixels of the frame it works on; None: the prepared size. Larger subjects are scaled down to it.
@@ -85,104 +91,108 @@ class Preset:
     """
 
     name: str
-    architecture: Architecture
-    arguments: dict[str, int] = field(default_factory=dict)
-    share: float = 85
-    epochs: bool = False
-    starts_from: str | None = None
-    refiner: RefinerPreset = SLIM_REFINER
-    frame_area: int | None = None
-    person_window: bool = True
-    previous_frame: bool = True
-    through_both_frames: bool = False
-    unroll: int = 2
-    drop_previous: float = 0.25
-    variety: Variety = VARIED
-    puppet: int = 48
-    crop: int = 192
-    batch: int = 4
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.99)
-    decay_to: float = 0.02
-    discriminator_rate: float = 2e-4
-    ema_steps: int = 100
-    discriminator_width: int = 24
-    discriminator_scales: int = 2
-    patch: int = 160
-    judged: int = 2
-    adversarial_from: float = 0.4
-    reconstruction: float = 10.0
-    pyramid: float = 10.0
-    perceptual: float = 1.0
-    feature_matching: float = 2.0
-    adversarial: float = 0.2
+    architecture: Literal["fast", "pix2pixhd", "pix2pixhd-local"]
+    arguments: Mapping[str, int]
+    share: float
+    epochs: int | None
+    starts_from: str | None
+    refiner: RefinerPreset
+    frame_area: int | None
+    person_window: bool
+    previous_frame: bool
+    through_both_frames: bool
+    unroll: int
+    drop_previous: float
+    variety: Variety
+    puppet: int
+    crop: int
+    batch: int
+    learning_rate: float
+    betas: Betas
+    decay_to: float
+    discriminator_rate: float
+    ema_steps: int
+    discriminator_width: int
+    discriminator_scales: int
+    patch: int
+    judged: int
+    adversarial_from: float
+    reconstruction: float
+    pyramid: float
+    perceptual: float
+    feature_matching: float
+    adversarial: float
 
 
-_PAPER_512 = Preset(
-    name="paper-512",
-    architecture="pix2pixhd",
-    arguments={"width": 64, "downsamplings": 4, "blocks": 9},
-    share=5,
-    epochs=True,
-    refiner=PAPERS_REFINER,
-    frame_area=512 * 256,
-    person_window=False,
-    through_both_frames=True,
-    variety=AS_FILMED,
-    puppet=0,
-    crop=0,
-    batch=1,
-    learning_rate=2e-4,
-    betas=(0.5, 0.999),
-    ema_steps=0,
-    discriminator_width=64,
-    discriminator_scales=3,
-    patch=0,
-    adversarial_from=0.0,
-    reconstruction=0.0,
-    pyramid=10.0,
-    perceptual=5.0,
-    feature_matching=10.0,
-    adversarial=1.0,
+# fmt: off
+_REFINERS: dict[str, tuple[Any, ...]] = {
+    #                       fast                paper             debug
+    "arguments":           ({"width": 24, "downsamplings": 2, "blocks": 3, "references": 1},
+                                                {"width": 64, "downsamplings": 3, "blocks": 5},
+                                                                  {"width": 4, "downsamplings": 2, "blocks": 1,
+                                                                   "references": 1}),
+    "share":               (15,                 5,                15),
+    "learning_rate":       (5e-4,               2e-4,             5e-4),
+    "betas":               ((0.9, 0.99),        (0.5, 0.999),     (0.9, 0.99)),
+    "ema_steps":           (100,                0,                100),
+    "references":          (64,                 0,                8),
+    "discriminator_width": (24,                 64,               8),
+    "discriminator_rate":  (2e-4,               2e-4,             2e-4),
+    "reconstruction":      (10.0,               0.0,              10.0),
+    "pyramid":             (10.0,               10.0,             10.0),
+    "perceptual":          (1.0,                10.0,             1.0),
+    "feature_matching":    (2.0,                0.0,              2.0),
+    "adversarial":         (0.2,                1.0,              0.2),
+}
+_FAST, _PAPER, _DEBUG = (
+    RefinerPreset(**{name: values[column] for name, values in _REFINERS.items()}) for column in range(3)
 )
 
+# fast: minutes on a CPU. paper-512: the paper's global stage, pix2pixHD at 512 x 256, whole frames, batch 1.
+# paper-1024: coarse to fine, the global stage and then the local enhancer around it. debug: seconds, for tests.
+_PRESETS: dict[str, tuple[Any, ...]] = {
+    "name":                 ("fast",            "paper-512",      "paper-1024",        "debug"),
+    "architecture":         ("fast",            "pix2pixhd",      "pix2pixhd-local",   "fast"),
+    "arguments":            ({"width": 24, "shrink": 2, "levels": 4},
+                                                {"width": 64, "downsamplings": 4, "blocks": 9},
+                                                                  {"width": 32, "blocks": 3},
+                                                                                       {"width": 8, "shrink": 1,
+                                                                                        "levels": 4}),
+    "share":                (85,                5,                30,                  85),
+    "epochs":               (None,              1,                1,                   None),
+    "starts_from":          (None,              None,             "paper-512",         None),
+    "refiner":              (_FAST,             _PAPER,           _PAPER,              _DEBUG),
+    "frame_area":           (None,              512 * 256,        1024 * 512,          None),
+    "person_window":        (True,              False,            False,               True),
+    "previous_frame":       (True,              True,             True,                True),
+    "through_both_frames":  (False,             True,             True,                False),
+    "unroll":               (2,                 2,                2,                   2),
+    "drop_previous":        (0.25,              0.25,             0.25,                0.25),
+    "variety":              (VARIED,            AS_FILMED,        AS_FILMED,           VARIED),
+    "puppet":               (48,                0,                0,                   8),
+    "crop":                 (192,               0,                0,                   192),
+    "batch":                (4,                 1,                1,                   4),
+    "learning_rate":        (1e-3,              2e-4,             2e-4,                1e-3),
+    "betas":                ((0.9, 0.99),       (0.5, 0.999),     (0.5, 0.999),        (0.9, 0.99)),
+    "decay_to":             (0.02,              0.02,             0.02,                0.02),
+    "discriminator_rate":   (2e-4,              2e-4,             2e-4,                2e-4),
+    "ema_steps":            (100,               0,                0,                   5),
+    "discriminator_width":  (24,                64,               64,                  8),
+    "discriminator_scales": (2,                 3,                3,                   1),
+    "patch":                (160,               0,                0,                   64),
+    "judged":               (2,                 2,                2,                   2),
+    "adversarial_from":     (0.4,               0.0,              0.0,                 0.3),
+    "reconstruction":       (10.0,              0.0,              0.0,                 10.0),
+    "pyramid":              (10.0,              10.0,             10.0,                10.0),
+    "perceptual":           (1.0,               5.0,              10.0,                1.0),
+    "feature_matching":     (2.0,               10.0,             10.0,                2.0),
+    "adversarial":          (0.2,               1.0,              1.0,                 0.2),
+}
+# fmt: on
+
 PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset(name="fast", architecture="fast", arguments={"width": 24, "shrink": 2, "levels": 4}),
-        # The global stage of the paper: pix2pixHD at 512 x 256, whole frames, batch 1.
-        _PAPER_512,
-        # Coarse to fine: the global stage, then the local enhancer around it at 1024 x 512.
-        replace(
-            _PAPER_512,
-            name="paper-1024",
-            architecture="pix2pixhd-local",
-            arguments={"width": 32, "blocks": 3},
-            share=30,
-            starts_from="paper-512",
-            frame_area=1024 * 512,
-            perceptual=10.0,
-        ),
-        # For tests: seconds, not looks.
-        Preset(
-            name="debug",
-            architecture="fast",
-            arguments={"width": 8, "shrink": 1, "levels": 4},
-            refiner=replace(
-                SLIM_REFINER,
-                arguments={"width": 4, "downsamplings": 2, "blocks": 1, "references": 1},
-                references=8,
-                discriminator_width=8,
-            ),
-            puppet=8,
-            learning_rate=1e-3,
-            discriminator_width=8,
-            discriminator_scales=1,
-            patch=64,
-            ema_steps=5,
-            adversarial_from=0.3,
-        ),
-    )
+    name: Preset(**{field.name: _PRESETS[field.name][column] for field in fields(Preset)})
+    for column, name in enumerate(_PRESETS["name"])
 }
 
 
@@ -198,17 +208,19 @@ def frame_by_frame(preset: Preset) -> Preset:
 
 @dataclass(frozen=True)
 class Stage:
-    """One generator after the other is trained.
+    """One training stage.
 
     Attributes:
-        name: ``global`` (whose weights the next begins with), ``main`` (what paints), or the part that is refined.
-        preset: how.
-        share: of the training.
-        epochs: how often it sees every frame, unless told otherwise.
+        name: ``global``, ``main``, or the part that is refined.
+        makes: ``start``, a generator whose weights the next stage begins with; ``performer``; or ``refiner``.
+        preset: how it is trained.
+        share: of the training; the shares of all stages add up to 1.
+        epochs: how often every frame is seen, unless told otherwise.
         part: what is refined; None for a generator of whole pictures.
     """
 
     name: str
+    makes: Literal["start", "performer", "refiner"]
     preset: Preset
     share: float
     epochs: float
@@ -216,12 +228,13 @@ class Stage:
 
 
 def stages(preset: Preset, refined: Sequence[Part]) -> list[Stage]:
-    """The stages of ``preset``, in order; their shares add up to 1."""
-    found = [("main", preset, preset.share, None), *((part, preset, preset.refiner.share, part) for part in refined)]
+    """The stages of ``preset``, in order."""
+    found = [Stage("main", "performer", preset, preset.share, 0)]
     if preset.starts_from is not None:
         first = PRESETS[preset.starts_from]
-        if not preset.previous_frame:
-            first = frame_by_frame(first)
-        found.insert(0, ("global", first, first.share, None))
-    whole = sum(share for _, _, share, _ in found)
-    return [Stage(name, how, share / whole, share, part) for name, how, share, part in found]
+        first = first if preset.previous_frame else frame_by_frame(first)
+        found.insert(0, Stage("global", "start", first, first.share, 0))
+    found += [Stage(part, "refiner", preset, preset.refiner.share, 0, part) for part in refined]
+    whole = sum(stage.share for stage in found)
+    epochs = preset.epochs or 1
+    return [replace(stage, share=stage.share / whole, epochs=epochs * stage.share) for stage in found]

@@ -39,6 +39,11 @@ class Group:
         return int(shared.item())
 
 
+def first_process() -> bool:
+    """Whether this process is alone, or the first of those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def together(device: torch.device) -> Iterator[Group]:
     """Join the processes that ``torchrun`` started beside this one, until the block ends.

@@ -6,16 +6,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance import losses
-from everybody_dance.drawing.crops import Part
 from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.tensors import to_images, to_tensor
+from everybody_dance.skeleton import Part
 from everybody_dance.training.adversary import Adversary
 from everybody_dance.training.generator_steps import Batch, previous_frame, strips
-from everybody_dance.training.optimization import LARGEST_GRADIENT, Average, descend, schedule, seed_step
+from everybody_dance.training.optimization import (
+    LARGEST_GRADIENT,
+    Average,
+    descend,
+    perceptual,
+    schedule,
+    seed_step,
+)
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.samples import PairDataset, Sample
 
@@ -75,7 +82,7 @@ class RefinerTrainer:
         """The batch of ``step``: pictures around the part, after one frame of rollout."""
         return self.dataset.sample(step, 1, self.part, self.preset.refiner.references)
 
-    def step(self, sample: Sample, step: int, total: int) -> dict[str, float]:
+    def step(self, sample: Sample, step: int, total: int) -> dict[str, Tensor | float]:
         """Train on one batch; as ``steps.Trainer.step``."""
         seed_step(self.seed, step)
         how = self.preset.refiner
@@ -91,16 +98,14 @@ class RefinerTrainer:
             if self.vgg is None:
                 terms["pyramid"] = how.pyramid * losses.laplacian(refined, truth)
             else:
-                features = self.vgg(torch.cat([refined, truth]))
-                painted_features, true_features = zip(*(layer.chunk(2) for layer in features), strict=True)
-                terms["perceptual"] = how.perceptual * losses.perceptual(painted_features, true_features)
+                terms["perceptual"] = how.perceptual * perceptual(self.vgg, refined, truth)
         real, fake = torch.cat([pose, truth], 1), torch.cat([pose, refined], 1)
-        reported = {"discriminator": self.adversary.learn(real, fake, factor)}
+        reported: dict[str, Tensor | float] = {"discriminator": self.adversary.learn(real, fake, factor)}
         terms |= self.adversary.judge(real, fake, how.adversarial, how.feature_matching)
         loss = torch.stack(list(terms.values())).sum()
         descend(loss, self.refiner, self.optimizer, LARGEST_GRADIENT)
         self.average.update(self.refiner, step)
-        return reported | {name: value.item() for name, value in terms.items()} | {"total": loss.item()}
+        return reported | {name: value.detach() for name, value in terms.items()} | {"total": loss.detach()}
 
     def preview_sample(self, dataset: PairDataset) -> Sample:
         """What is painted for a preview, always the same; footage that does not show the part is no use for it."""
@@ -121,7 +126,7 @@ class RefinerTrainer:
         """Pose image, main generator's picture, truth, and perhaps references: (B, 3, side, side) in [-1, 1] each."""
         batch = Batch.of(sample, self.device)
         with mixed_precision(self.device):
-            previous = previous_frame(self.painter, self.preset, batch, 1)
+            previous = previous_frame(self.painter, self.preset, batch, sample.history)
             painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown[-1]).frame
 
         def cut(images: Tensor) -> Tensor:

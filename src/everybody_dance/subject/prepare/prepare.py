@@ -10,7 +10,7 @@ from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import explain_write_failure
-from everybody_dance.pose.detectors import DEFAULT_DETECTOR
+from everybody_dance.pose.options import DEFAULT_DETECTOR
 from everybody_dance.subject.folder import MANIFEST, check_folder, fresh_preparation, locked, no_empty_folder_left
 from everybody_dance.subject.prepare.complete import complete
 from everybody_dance.subject.prepare.decode import decode

@@ -1,0 +1,28 @@
+"""What a user may choose about a transfer: each field with its type, its only default and a sentence."""
+
+from dataclasses import dataclass
+
+from everybody_dance.errors import UsageError
+from everybody_dance.pose.options import DEFAULT_DETECTOR, SMOOTHINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig:
+    """What a user may choose about a transfer.
+
+    Raises:
+        UsageError: a value is not known (``unknown-smoothing``).
+    """
+
+    pose: str = DEFAULT_DETECTOR
+    """Where the poses come from: a detector's name, or ``openpose:DIR`` with OpenPose's own files."""
+
+    smoothing: str = "both"
+    """How the source's motion is smoothed over time: one of ``SMOOTHINGS``."""
+
+    normalize: bool = True
+    """Fit the dance to the target's place (global pose normalization); otherwise leave it where it is."""
+
+    def __post_init__(self) -> None:
+        if self.smoothing not in SMOOTHINGS:
+            raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")

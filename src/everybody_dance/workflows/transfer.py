@@ -1,0 +1,195 @@
+"""The trained person dances what somebody else danced."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from everybody_dance import events
+from everybody_dance.events import Cancellation, Listener, listening
+from everybody_dance.files import check_inputs, check_outputs
+from everybody_dance.images import Image
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.performer.model_files import Model
+from everybody_dance.performer.performer import Performer
+from everybody_dance.pose.detection import pose_folder
+from everybody_dance.retarget.likeness import some_poses
+from everybody_dance.retarget.statistics import PoseStatistics
+from everybody_dance.subject.folder import MANIFEST, PREPARED
+from everybody_dance.subject.subject import Subject
+from everybody_dance.synthesis.config import TransferConfig
+from everybody_dance.synthesis.preview import preview_normalization
+from everybody_dance.synthesis.source import Dance, read_dance, unlike_share
+from everybody_dance.synthesis.transfer import Transfer, transfer_dance
+from everybody_dance.video.reader import probe
+from everybody_dance.video.writer import check_writable
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferRequest:
+    """A transfer.
+
+    Attributes:
+        performer: folder of a trained subject, or a performer's model folder.
+        source: video of somebody dancing.
+        out: the video to write.
+        config: how the dance is read and placed.
+        compare: also write ``OUT.comparison.mp4``, source, pose and result side by side.
+        device: where to compute.
+    """
+
+    performer: Path
+    source: Path
+    out: Path
+    config: TransferConfig = field(default_factory=TransferConfig)
+    compare: bool = False
+    device: str = "auto"
+
+    @property
+    def comparison(self) -> Path | None:
+        """Where the comparison is written, if it is."""
+        return self.out.with_suffix(".comparison.mp4") if self.compare else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewRequest:
+    """A preview of where a dance will land; the subject need not be trained.
+
+    Attributes:
+        subject: folder of a subject, or a performer's model folder.
+        source: video of somebody dancing.
+        out: the video to write.
+        config: how the dance is read; it is always normalized.
+    """
+
+    subject: Path
+    source: Path
+    out: Path
+    config: TransferConfig = field(default_factory=TransferConfig)
+
+
+@dataclass(frozen=True)
+class PreviewResult:
+    """Where a dance will land.
+
+    Attributes:
+        out: the video.
+        clamped_share, unlike_share: as in ``Transfer``.
+    """
+
+    out: Path
+    clamped_share: float
+    unlike_share: float
+
+
+def transfer(
+    request: TransferRequest, listener: Listener | None = None, cancellation: Cancellation | None = None
+) -> Transfer:
+    """Make the trained person dance the source's dance.
+
+    Args:
+        request: who dances what.
+        listener: told findings, progress and artifacts.
+        cancellation: lets another thread stop it; then nothing is written.
+
+    Raises:
+        DanceError, UsageError: something cannot be read or written, which is found out before the work begins.
+        Cancelled: it was stopped.
+    """
+    with listening(listener, cancellation):
+        check_transfer(request.source, [request.out, request.comparison], request.performer, request.config)
+        performer = Model(request.performer).load(request.device)
+        dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, request.config)
+        return paint(performer, dance, request.out, comparison=request.comparison)
+
+
+def preview(
+    request: PreviewRequest, listener: Listener | None = None, cancellation: Cancellation | None = None
+) -> PreviewResult:
+    """Draw where the dance will land: over the clean plate, and over a true frame where the subject is at hand.
+
+    Args, Raises: as ``transfer``.
+    """
+    with listening(listener, cancellation):
+        check_transfer(request.source, [request.out], request.subject, request.config)
+        place = _place_of(request.subject)
+        dance = find_dance(request.source, place.statistics, place.size, request.config)
+        with events.stage("Drawing") as stage:
+            preview_normalization(dance, place.backgrounds, place.statistics, request.out, on_progress=stage)
+        events.wrote("preview", request.out)
+        return PreviewResult(request.out, dance.clamped_share, unlike_share(dance, place.filmed))
+
+
+def check_transfer(
+    source: Path, outputs: list[Path | None], subject: Path, config: TransferConfig, *inputs: Path
+) -> None:
+    """Find out before the work what would stop a transfer after it: names, folders, codecs, sound.
+
+    Args:
+        source: the video that is danced.
+        outputs: every video that will be written.
+        subject: folder of the subject or performer, nothing of which may be overwritten.
+        config: of the transfer.
+        inputs: more files that are read.
+    """
+    check_inputs(source, *inputs)
+    written = [out for out in outputs if out is not None]
+    owned = [subject / name for name in (*PREPARED, "model", "training", "model.json")]
+    poses = pose_folder(config.pose)
+    check_outputs(written, [source, *inputs, *owned, *([] if poses is None else [poses])])
+    info = probe(source)
+    for out in written:
+        check_writable(out, (64, 64), info.fps, sound_of=source)
+
+
+def find_dance(source: Path, statistics: PoseStatistics, size: tuple[int, int], config: TransferConfig) -> Dance:
+    """The source's movement in a target's place; the detector remembers what it found.
+
+    Args:
+        source: the video.
+        statistics, size: of the target.
+        config: how it is read and placed.
+    """
+    with events.stage("Finding the dance in the source") as stage:
+        return read_dance(
+            source,
+            statistics,
+            size,
+            pose=config.pose,
+            smoothing=config.smoothing,
+            normalized=config.normalize,
+            on_progress=stage,
+        )
+
+
+def paint(
+    performer: Performer, dance: Dance, out: Path, *, comparison: Path | None = None, truth: Path | None = None
+) -> Transfer:
+    """Let ``performer`` dance ``dance``; as ``transfer_dance``."""
+    with events.stage("Dancing") as stage:
+        done = transfer_dance(performer, dance, out, comparison=comparison, truth=truth, on_progress=stage)
+    events.wrote("result", done.out)
+    if done.comparison is not None:
+        events.wrote("comparison", done.comparison)
+    return done
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a dance lands."""
+
+    statistics: PoseStatistics
+    size: tuple[int, int]
+    backgrounds: list[Image]
+    filmed: Keypoints
+
+
+def _place_of(folder: Path) -> _Place:
+    if not (folder / MANIFEST).is_file():
+        model = Model(folder)
+        return _Place(model.manifest.statistics, model.manifest.size, [model.plate], model.poses)
+    subject = Subject.open(folder)
+    with_person = subject.frames_with_person
+    backgrounds = [subject.plate]
+    if len(with_person):
+        backgrounds.append(subject.frame(int(with_person[len(with_person) // 2])))
+    filmed = some_poses(subject.keypoints, with_person)
+    return _Place(subject.manifest.statistics, subject.manifest.size, backgrounds, filmed)
