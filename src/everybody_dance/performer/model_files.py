@@ -1,6 +1,11 @@
-"""A performer on disk: ``model.json``, weights as safetensors, the plate as PNG; written and read as a set."""
+"""A performer on disk: ``model.json``, weights as safetensors, the plate as PNG; written and read as a set.
+
+Every file but the manifest is named by its content, so the files of a new performer lie beside those of the old one
+until ``model.json``, which is replaced in one step, names them. Whoever reads meanwhile gets one of them whole.
+"""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +31,16 @@ from everybody_dance.performer.engine import place
 from everybody_dance.performer.manifest import FORMAT_VERSION, MANIFEST_NAME, OLDEST_VERSION, PerformerManifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import Performer
-from everybody_dance.skeleton import PARTS, Part
+from everybody_dance.skeleton import Part
 
 PLATE = "plate.png"
 POSES = "poses.safetensors"
 LIMBS = "puppet.safetensors"
+
+_OURS = re.compile(r"(generator|(face|hands)(-references)?|poses|puppet|plate)(\.[0-9a-f]{12})?\.(safetensors|png)")
+
+ATTEMPTS = 5
+"""How often a performer is read anew that was replaced while it was read."""
 
 
 class Model:
@@ -51,7 +61,8 @@ class Model:
         if not (folder / MANIFEST_NAME).is_file():
             raise DanceError("no-model", f"There is no trained performer in {folder.parent}. `dance train` makes one.")
         self.folder = folder
-        self.manifest = _read_manifest(folder)
+        self._text = (folder / MANIFEST_NAME).read_bytes()
+        self.manifest = _manifest(self._text, folder)
 
     @cached_property
     def plate(self) -> Image:
@@ -72,7 +83,16 @@ class Model:
             raise _damaged(self.folder) from error
 
     def load(self, device: str = "auto") -> Performer:
-        """The performer, on the device called so."""
+        """The performer, on the device called so. One that is replaced meanwhile is read anew."""
+        model = self
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return model._load(device)
+            except _ReplacedError:
+                model = Model(self.folder)
+        return model._load(device)
+
+    def _load(self, device: str) -> Performer:
         manifest = self.manifest
         weights = {name: self._read(_weights(name)) for name in ("generator", *manifest.refiners)}
         with_references = [part for part, how in manifest.refiners.items() if how.arguments.get("references")]
@@ -92,13 +112,23 @@ class Model:
             raise _damaged(self.folder) from error
 
     def _read(self, name: str) -> bytes:
-        try:
-            data = (self.folder / name).read_bytes()
-        except FileNotFoundError as error:
-            raise _damaged(self.folder) from error
-        if hashlib.sha256(data).hexdigest() != self.manifest.hashes.get(name):
-            raise _damaged(self.folder)
-        return data
+        expected = self.manifest.hashes.get(name, "")
+        for path in (self.folder / _stored(name, expected), self.folder / name):  # the second: up to version 4
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            if hashlib.sha256(data).hexdigest() == expected:
+                return data
+        if (self.folder / MANIFEST_NAME).read_bytes() != self._text:
+            raise _ReplacedError(
+                "bad-model", f"The performer in {self.folder} was replaced while it was read. Try again."
+            )
+        raise _damaged(self.folder)
+
+
+class _ReplacedError(DanceError):
+    """The performer was replaced while it was read."""
 
 
 def load_performer(folder: Path, device: str = "auto") -> Performer:
@@ -107,7 +137,12 @@ def load_performer(folder: Path, device: str = "auto") -> Performer:
 
 
 def save_performer(performer: Performer, folder: Path) -> None:
-    """Write ``folder``: weights as safetensors, the plate as PNG, and last the manifest with their hashes."""
+    """Write a performer to ``folder``, in place of the one that is there; a kill at any moment leaves one or the other.
+
+    Args:
+        performer: to write.
+        folder: ``model/``; files of other names in it are left alone.
+    """
     _, plate = cv2.imencode(".png", performer.plate[..., ::-1])
     files = {
         PLATE: plate.tobytes(),
@@ -120,14 +155,17 @@ def save_performer(performer: Performer, folder: Path) -> None:
         files[_references(part)] = _packed(bank.arrays())
     if performer.limb_bank is not None:
         files[LIMBS] = _packed(performer.limb_bank.arrays())
-    for name, data in files.items():
-        write_bytes(folder / name, data)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    manifest = performer.manifest.model_copy(update={"hashes": hashes})
+    names = {_stored(name, hashes[name]): data for name, data in files.items()}
+    for stored, data in names.items():
+        if not (folder / stored).exists():
+            write_bytes(folder / stored, data)
+    manifest = performer.manifest.model_copy(update={"version": FORMAT_VERSION, "hashes": hashes})
     write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2) + "\n")
-    optional = {LIMBS} | {name for part in PARTS for name in (_weights(part), _references(part))}
-    for name in optional - set(files):
-        (folder / name).unlink(missing_ok=True)
+    # From here on the new performer stands; what belonged to the one before is not named any more.
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) and path.name not in names:
+            path.unlink()
 
 
 def build_painter(manifest: PerformerManifest) -> Painter:
@@ -141,8 +179,13 @@ def build_painter(manifest: PerformerManifest) -> Painter:
     )
 
 
-def _read_manifest(folder: Path) -> PerformerManifest:
-    text = (folder / MANIFEST_NAME).read_bytes()
+def _stored(name: str, content: str) -> str:
+    """The name of a file on disk: its own and the beginning of its content's hash."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}.{content[:12]}{dot}{suffix}"
+
+
+def _manifest(text: bytes, folder: Path) -> PerformerManifest:
     try:
         version = pydantic.TypeAdapter(dict[str, object]).validate_json(text).get("version")
         if isinstance(version, int) and version > FORMAT_VERSION:
