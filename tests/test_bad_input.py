@@ -1,7 +1,6 @@
 """What users bring and what happens on the way: one or two plain sentences, an exit code, and nothing lost."""
 
 import errno
-import fcntl
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from everybody_dance import files
+from everybody_dance.subject.folder import locked
 from everybody_dance.training.checkpoint import newest
 from everybody_dance.video.reader import VideoReader
 from subjects import picture, swaying, wall
@@ -264,7 +264,7 @@ def test_a_full_disk(little_world: LittleWorld, tmp_path: Path, monkeypatch: pyt
     assert "disk is full" in message
     assert {path: path.read_bytes() for path in before} == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    assert [path.name for path in subject.rglob(".*")] == []
+    assert [path.name for path in subject.rglob(".*")] == [files.LOCK]
     again = dance(command, *arguments, "--json")
     assert again.code == 0, again.stderr
 
@@ -286,8 +286,7 @@ def test_two_trainings_on_one_folder(little_world: LittleWorld, tmp_path: Path) 
 
 def test_a_killed_training_leaves_no_lock_behind(little_world: LittleWorld, tmp_path: Path) -> None:
     subject = little_world.copy_of_subject(tmp_path / "s")
-    with (subject / "training" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(subject):
         failed(dance("train", subject, "--preset", "debug", "--steps", 5, "--json"), "already-training")
     assert dance("train", subject, "--preset", "debug", "--steps", 5, "--json").code == 0
     assert newest(subject / "training", "main") is not None
@@ -302,14 +301,14 @@ def test_interrupted_transfer_leaves_the_old_result(little_world: LittleWorld, t
     clip = write_video(tmp_path / "long.mp4", (pictures[index % 3] for index in range(400)))
     pose = _long_poses(tmp_path / "poses", Path(pose.removeprefix("openpose:")), 400)
     process = start("transfer", little_world.subject, clip, "--out", out, "--pose", pose, "--json")
-    while process.poll() is None and not any(path.name.startswith(".out") for path in tmp_path.iterdir()):
+    while process.poll() is None and not any(path.name.startswith(".dance-") for path in tmp_path.iterdir()):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     outcome = finish(process)
     assert outcome.code == 130, outcome.stderr
     assert outcome.error[0] == "interrupted"
     assert out.read_bytes() == b"the result of yesterday"
-    assert not any(path.name.startswith(".out") for path in tmp_path.iterdir())
+    assert not any(path.name.startswith(".dance-") for path in tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -318,7 +317,7 @@ def test_interrupted_preparation(tmp_path: Path, seconds: float) -> None:
     """As a terminal does it: every process of the group gets the signal, at whatever point."""
     clip = write_video(tmp_path / "clip.mp4", (wall((640, 480)) for _ in range(200)))
     process = start("prepare", clip, "--out", tmp_path / "s", "--json")
-    while process.poll() is None and not any(path.name.startswith(".s") for path in tmp_path.iterdir()):
+    while process.poll() is None and not list((tmp_path / "s").glob(".dance-*-*")):
         time.sleep(0.02)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
@@ -346,8 +345,8 @@ def test_openpose_files_that_do_not_fit(little_world: LittleWorld, tmp_path: Pat
     assert str(tmp_path / "nowhere") in outcome.error[1]
 
 
-def test_a_folder_that_holds_other_files_is_not_touched(little_world: LittleWorld, tmp_path: Path) -> None:
-    (tmp_path / "holiday").mkdir()
+def test_what_else_is_in_a_folder_is_not_touched(little_world: LittleWorld, tmp_path: Path) -> None:
+    (tmp_path / "holiday" / "frames").mkdir(parents=True)
     (tmp_path / "holiday" / "photo.jpg").write_bytes(b"precious")
     arguments = [little_world.target, "--out", tmp_path / "holiday", "--pose", little_world.target_pose, "--json"]
     failed(dance("prepare", *arguments), "not-a-subject")

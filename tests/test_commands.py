@@ -21,7 +21,7 @@ from everybody_dance.video.provenance import made_by_ai
 from everybody_dance.video.reader import VideoReader
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, dance, finish, start
 
-KEYS = {"command", "ok", "outputs", "metrics", "warnings", "seconds"}
+KEYS = {"command", "ok", "outputs", "metrics", "warnings", "findings", "seconds"}
 
 
 def test_help_is_quick() -> None:
@@ -218,7 +218,7 @@ def test_the_unexpected_is_one_plain_line(little_world: LittleWorld, monkeypatch
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault\nof ours")
 
-    monkeypatch.setattr("everybody_dance.training.loop.train", fails)
+    monkeypatch.setattr("everybody_dance.workflows.train.train_performer", fails)
     outcome = dance("train", little_world.subject, "--json")
     assert outcome.code == 1
     assert outcome.error[0] == "unexpected"

@@ -124,7 +124,8 @@ def test_the_detector_agrees(tmp_path: object) -> None:
     for name, seconds in (("ada", 0.6), ("bruno", 1.2), ("chiyo", 0.3), ("dmitri", 2.0)):
         shown = render(DANCERS[name], CHOREOGRAPHIES["bow"], seconds, (512, 384))
         for _ in range(2):
-            xy, confidence = detector.detect(shown.image)
+            (person,) = detector.people(shown.image)
+        xy, confidence = person.pose.xy, person.pose.confidence
         both = (confidence[BODY] > 0) & (shown.confidence[BODY] > 0)
         height = np.ptp(shown.xy[BODY, 1])
         errors.append(np.linalg.norm(xy[BODY] - shown.xy[BODY], axis=-1)[both] / height)

@@ -23,6 +23,7 @@ from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
 from everybody_dance.images import Box
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.model_files import load_performer
+from everybody_dance.pose.people import Person
 from everybody_dance.retarget.likeness import UNLIKE, unlike_frames
 from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
 from everybody_dance.training.config import TrainConfig
@@ -132,9 +133,9 @@ class TestPoseDistance:
                 self.name = name
                 self.seen: list[int] = []
 
-            def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            def people(self, image: np.ndarray) -> list[Person]:
                 self.seen.append(int(image[0, 0, 0]))
-                return keypoints.xy[len(self.seen) - 1], keypoints.confidence[len(self.seen) - 1]
+                return [Person(keypoints.pose(len(self.seen) - 1))]
 
             def close(self) -> None:
                 closed.append((self.name, self.seen))
@@ -152,8 +153,8 @@ class TestPoseDistance:
 class Blind:
     """A detector that finds nobody."""
 
-    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
+    def people(self, image: np.ndarray) -> list[Person]:
+        return []
 
     def close(self) -> None:
         pass
@@ -200,7 +201,7 @@ class TestAblation:
         subject = make_subject(tmp_path / "s")
         dance = HeldOutDance.of(subject, 300)
         with Gallery(dance.keypoints, clip=False) as gallery:
-            done = ablate(subject, PRESETS["debug"], 8, [0], dance, watchers=[gallery])
+            done = ablate(subject, TrainConfig(preset="debug", steps=8), [0], dance, watchers=[gallery])
         assert set(done.scores) == {*VARIANTS, "nearest_neighbor", "background"}
         for variant in ("frame-by-frame", "full"):
             manifest = load_performer(subject.folder / "ablation" / "seed-0" / variant, "cpu").manifest

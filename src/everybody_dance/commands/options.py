@@ -56,7 +56,7 @@ def parts(text: str) -> tuple[Part, ...]:
         typer.BadParameter: it names something else.
     """
     named = [] if text == "none" else text.split(",")
-    if not set(named) <= set(PARTS):
+    if not set(named) <= set(PARTS) or len(set(named)) < len(named):
         raise typer.BadParameter(f"{text!r} is none of face, hands, face,hands and none")
     return tuple(part for part in PARTS if part in named)
 
