@@ -15,7 +15,7 @@ from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.drawing.window import Window
 from everybody_dance.evaluation.baselines import NearestNeighbor, shifted
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
-from everybody_dance.evaluation.compare import compare_all, compare_frames, spread, summary
+from everybody_dance.evaluation.compare import compare_all, spread, summary
 from everybody_dance.evaluation.held_out import evaluate_held_out, held_out_frames
 from everybody_dance.evaluation.metrics import BEST_PSNR, psnr, ssim
 from everybody_dance.evaluation.placement import placement_error
@@ -69,7 +69,7 @@ class TestMetrics:
         keypoints = replace(keypoints, confidence=confidence)
         truth = [picture(keypoints, index) for index in range(4)]
         result = [frame if index % 2 else 255 - frame for index, frame in enumerate(truth)]
-        scores = compare_frames(result, truth, keypoints)
+        scores = compare_all({"result": result}, truth, keypoints)["result"]
         found = spread(scores)
         assert {region: found[region]["ssim"].count for region in found} == {"body": 3, "face": 2, "frame": 4}
         assert scores["frame"]["psnr"][1] == BEST_PSNR

@@ -1,7 +1,7 @@
 """A body: bones with lengths, a pose made into joints by two-bone inverse kinematics, and flesh around the bones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,23 @@ from numpy.typing import NDArray
 from everybody_dance.skeleton import JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 Point = NDArray[np.float64]
-Frame = NDArray[np.float64]
+Rotation = NDArray[np.float64]
 """(3, 3): rows are the directions left, up and forward of a part, in the stage's coordinates."""
+
+
+SHARES = {
+    "thigh": 0.245,
+    "shin": 0.245,
+    "ankle": 0.045,
+    "spine": 0.29,
+    "neck": 0.055,
+    "head": 0.13,
+    "upper_arm": 0.172,
+    "forearm": 0.155,
+    "hand": 0.1,
+    "foot": 0.13,
+}
+"""Lengths of bones as shares of the height, from everyday anatomy."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +42,24 @@ class Build:
     broad: float = 1.0
     heavy: float = 1.0
 
-    def __getattr__(self, name: str) -> float:
-        # Shares of the height, from everyday anatomy.
-        shares = {
-            "thigh": 0.245,
-            "shin": 0.245,
-            "ankle": 0.045,
-            "spine": 0.29,
-            "neck": 0.055,
-            "head": 0.13,
-            "upper_arm": 0.172,
-            "forearm": 0.155,
-            "hand": 0.1,
-            "foot": 0.13,
-        }
-        if name in shares:
-            return shares[name] * self.height
-        if name == "shoulders":
-            return 0.098 * self.height * self.broad
-        if name == "hips":
-            return 0.052 * self.height * self.broad
-        raise AttributeError(name)
+    thigh: float = field(init=False)
+    shin: float = field(init=False)
+    ankle: float = field(init=False)
+    spine: float = field(init=False)
+    neck: float = field(init=False)
+    head: float = field(init=False)
+    upper_arm: float = field(init=False)
+    forearm: float = field(init=False)
+    hand: float = field(init=False)
+    foot: float = field(init=False)
+    shoulders: float = field(init=False)
+    hips: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, share in SHARES.items():
+            object.__setattr__(self, name, share * self.height)
+        object.__setattr__(self, "shoulders", 0.098 * self.height * self.broad)
+        object.__setattr__(self, "hips", 0.052 * self.height * self.broad)
 
     @property
     def leg(self) -> float:
@@ -72,14 +84,14 @@ class Skeleton:
     """
 
     joints: Point
-    pelvis: Frame
-    trunk: Frame
-    head: Frame
+    pelvis: Rotation
+    trunk: Rotation
+    head: Rotation
     skull: Point
     fingers: tuple[Point, Point]
 
 
-def _turned(frame: Frame, axis: int, angle: float) -> Frame:
+def _turned(frame: Rotation, axis: int, angle: float) -> Rotation:
     """``frame`` rotated about its own axis (0 left, 1 up, 2 forward)."""
     one, other = frame[(axis + 1) % 3], frame[(axis + 2) % 3]
     result = frame.copy()

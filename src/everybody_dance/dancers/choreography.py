@@ -177,7 +177,7 @@ def _steps() -> list[Key]:
         z = 0.8 * np.cos(np.pi * step / 7) - 0.0
         change = hands((0.22, -0.85, swing), (0.22, -0.85, -swing))
         change |= foot("left", 0.12, -swing * 0.6) | foot("right", 0.12, swing * 0.6)
-        keys.append((0.5 * step, {**change, "stage_z": float(z - 0.8 + 0.8), "turn": 0.0}))
+        keys.append((0.5 * step, {**change, "stage_z": float(z), "turn": 0.0}))
     keys.append((8.0, {}))
     return keys
 

@@ -177,9 +177,8 @@ def _head(add: Add, build: Build, look: Look, skeleton: Skeleton, neck: Point, t
     )
     # The skull is an ellipsoid: a ball, thinner to the sides; its length is made by two centres.
     ball = SKULL[2] * unit
-    middle = skull + 0.0 * head[1]
     rise = (SKULL[1] - SKULL[2]) * unit * head[1]
-    add(middle + rise, middle - rise, ball, 0.88 * ball, Material.FACE, head[0], SKULL[0] / SKULL[2])
+    add(skull + rise, skull - rise, ball, 0.88 * ball, Material.FACE, head[0], SKULL[0] / SKULL[2])
     tip = skull + unit * (NOSE[1] * head[1] + 0.5 * head[2])
     add(skull + unit * (0.06 * head[1] + 0.4 * head[2]), tip, 0.028 * unit, 0.052 * unit, Material.SKIN)
     for sign in (1, -1):

@@ -7,11 +7,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.likeness import pose_distances
 from everybody_dance.skeleton import Joint
-
-Frame = NDArray[np.uint8]
 
 CANDIDATES = 20
 """Training frames that may stand for one query."""
@@ -23,7 +22,7 @@ UNREACHABLE = 10.0
 """Body heights: farther than any pose, and finite, so that sums are."""
 
 
-def background(plate: Frame, frames: int) -> Iterator[Frame]:
+def background(plate: Image, frames: int) -> Iterator[Image]:
     """The empty place alone, ``frames`` times."""
     return (plate for _ in range(frames))
 
@@ -41,8 +40,8 @@ class NearestNeighbor:
 
     frames: NDArray[np.int64]
     shifts: NDArray[np.int64]
-    plate: Frame
-    read: Callable[[int], Frame]
+    plate: Image
+    read: Callable[[int], Image]
 
     @classmethod
     def choose(
@@ -50,8 +49,8 @@ class NearestNeighbor:
         queries: Keypoints,
         training: Keypoints,
         training_frames: Sequence[int] | NDArray[np.int64],
-        plate: Frame,
-        read: Callable[[int], Frame],
+        plate: Image,
+        read: Callable[[int], Image],
         cuts: Sequence[int] = (),
     ) -> "NearestNeighbor":
         """Find the neighbours of all ``queries`` among ``training``: close to them, and to each other over time.
@@ -81,7 +80,7 @@ class NearestNeighbor:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Image]:
         read = lru_cache(maxsize=16)(self.read)
         for frame, (x, y) in zip(self.frames.tolist(), self.shifts.tolist(), strict=True):
             yield self.plate if frame < 0 else shifted(read(frame), x, y, self.plate)
@@ -120,7 +119,7 @@ def _smoothest(distances: NDArray[np.float64], training: Keypoints, cuts: set[in
     return chosen
 
 
-def shifted(image: Frame, x: int, y: int, behind: Frame) -> Frame:
+def shifted(image: Image, x: int, y: int, behind: Image) -> Image:
     """``image`` moved ``x`` pixels right and ``y`` down, over ``behind`` where that leaves nothing; both (H, W, 3)."""
     height, width = image.shape[:2]
     moved = behind.copy()

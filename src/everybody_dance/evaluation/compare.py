@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from everybody_dance.evaluation import flicker
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes, frame_boxes
 from everybody_dance.evaluation.flicker import TrueMotion
-from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
+from everybody_dance.evaluation.metrics import METRICS, Metric
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 
 Scores = dict[str, dict[str, NDArray[np.float64]]]
 """``scores[region][metric]``: float64 (T,), NaN in frames without that region."""
 
-Watcher = Callable[[int, Frame, Mapping[str, Frame]], None]
+Watcher = Callable[[int, Image, Mapping[str, Image]], None]
 """``watcher(index, truth, results)`` sees every frame as it passes by, results by name."""
 
 REGIONS: dict[str, Callable[[Keypoints], list[Box | None]]] = {
@@ -31,8 +31,8 @@ REGIONS: dict[str, Callable[[Keypoints], list[Box | None]]] = {
 
 
 def compare_all(
-    results: Mapping[str, Iterable[Frame]],
-    truth: Iterable[Frame],
+    results: Mapping[str, Iterable[Image]],
+    truth: Iterable[Image],
     keypoints: Keypoints,
     metrics: Mapping[str, Metric] = METRICS,
     on_progress: OnProgress = ignore_progress,
@@ -61,8 +61,8 @@ def compare_all(
         result: {region: {name: np.full(len(keypoints), np.nan) for name in names} for region in REGIONS}
         for result in results
     }
-    before: dict[str, Frame] = {}
-    truth_before: Frame | None = None
+    before: dict[str, Image] = {}
+    truth_before: Image | None = None
     shape = (keypoints.size[1], keypoints.size[0], 3)
     frames = zip(range(len(keypoints)), truth, *results.values(), strict=True)
     for index, true_frame, *candidates in frames:
@@ -85,17 +85,6 @@ def compare_all(
         before, truth_before = shown, true_frame
         on_progress(index + 1, len(keypoints))
     return scores
-
-
-def compare_frames(
-    result: Iterable[Frame],
-    truth: Iterable[Frame],
-    keypoints: Keypoints,
-    metrics: Mapping[str, Metric] = METRICS,
-    on_progress: OnProgress = ignore_progress,
-) -> Scores:
-    """Measure one result against the truth; see ``compare_all``."""
-    return compare_all({"result": result}, truth, keypoints, metrics, on_progress)["result"]
 
 
 @dataclass(frozen=True)

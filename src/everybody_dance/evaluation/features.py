@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from everybody_dance import losses
-from everybody_dance.evaluation.metrics import Frame, Metric
-from everybody_dance.images import Box
+from everybody_dance.evaluation.metrics import Metric
+from everybody_dance.images import Box, Image
 from everybody_dance.networks.lpips import SMALLEST, load_lpips
 from everybody_dance.networks.vgg import load_vgg19
 from everybody_dance.performer.engine import mixed_precision, place
@@ -40,11 +40,11 @@ class FeatureDistance:
         self.device = device
         self.whole_frames = whole_frames
         # Several results are compared with one true frame after the other.
-        self._truth: Frame | None = None
+        self._truth: Image | None = None
         self._true_features: dict[Box, Features] = {}
 
     @torch.inference_mode()
-    def __call__(self, result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:
+    def __call__(self, result: Image, truth: Image, boxes: Sequence[Box | None]) -> list[float]:
         """One distance for each box, NaN where there is none or it is not measured; see ``SMALLEST``."""
         if truth is not self._truth:
             self._truth, self._true_features = truth, {}
@@ -61,7 +61,7 @@ class FeatureDistance:
             distances.append(float(self.distance(self._features(box.cut(result)), self._true_features[box])))
         return distances
 
-    def _features(self, image: Frame) -> Features:
+    def _features(self, image: Image) -> Features:
         return self.describe(to_tensor(image[None], self.device))
 
 

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.evaluation.metrics import Frame
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 
 STILL = 4.0
 """Where the truth changes by less than this, of 255 and averaged over 5 x 5 pixels, nothing moves: noise only."""
@@ -23,7 +22,7 @@ class TrueMotion:
         truth, before: uint8 (H, W, 3), a true frame and the one before.
     """
 
-    def __init__(self, truth: Frame, before: Frame) -> None:
+    def __init__(self, truth: Image, before: Image) -> None:
         self._change = _change(truth, before)
         still = cv2.blur(np.abs(self._change).max(axis=2).astype(np.float32), (5, 5)) < STILL
         self.still = np.asarray(still, np.bool_)
@@ -37,7 +36,7 @@ class TrueMotion:
         self._origin = path + np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
         self._change_along = _change(truth, self._moved(before))
 
-    def flicker(self, result: Frame, before: Frame, boxes: Sequence[Box | None]) -> dict[str, list[float]]:
+    def flicker(self, result: Image, before: Image, boxes: Sequence[Box | None]) -> dict[str, list[float]]:
         """How far ``result`` changed otherwise than the truth since ``before``, of 255, averaged over each box.
 
         0 for whatever moves as the truth does, however it looks. ``flicker`` is the mean of
@@ -61,13 +60,13 @@ class TrueMotion:
             for name, (values, where) in zip(NAMES, kinds, strict=True)
         }
 
-    def _moved(self, before: Frame) -> Frame:
+    def _moved(self, before: Image) -> Image:
         """The frame before, each pixel fetched from where the truth's came from."""
         fetch: Any = cv2.remap  # OpenCV's types do not know that one map may hold both coordinates
         return np.asarray(fetch(before, self._origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _change(now: Frame, before: Frame) -> NDArray[np.int16]:
+def _change(now: Image, before: Image) -> NDArray[np.int16]:
     return np.asarray(cv2.subtract(now, before, dtype=cv2.CV_16S), np.int16)
 
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.evaluation.boxes import body_boxes, face_boxes
-from everybody_dance.evaluation.metrics import Frame
 from everybody_dance.evaluation.report import Clip, Section, Strip
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Gallery:
             if kind is None and self._writer is not None:
                 self.clip = (Path(folder) / "clip.mp4").read_bytes()
 
-    def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
+    def __call__(self, index: int, truth: Image, results: Mapping[str, Image]) -> None:
         body, face = self._bodies.get(index), self._faces.get(index)
         in_clip = index < self._clip_frames
         if body is None and face is None and not in_clip:
@@ -99,12 +98,12 @@ class Gallery:
                 found.append(Strip(title, {names[name]: rows[name] for name in names if name in rows}))
         return found
 
-    def _rows(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> dict[str, Frame]:
+    def _rows(self, index: int, truth: Image, results: Mapping[str, Image]) -> dict[str, Image]:
         width, height = self.keypoints.size
         pose = draw_pose(self.poses.pose(index), Box(0, 0, width, height), height)
         return {POSE: pose, TRUTH: truth, **results}
 
-    def _write(self, image: Frame) -> None:
+    def _write(self, image: Image) -> None:
         if self._writer is None:
             # Here, because measuring is possible where there is no PyAV.
             from everybody_dance.video.writer import VideoWriter
@@ -115,13 +114,13 @@ class Gallery:
         self._writer.write(image)
 
 
-def _keep(rows: dict[str, list[bytes]], box: Box, images: Mapping[str, Frame], height: int) -> None:
+def _keep(rows: dict[str, list[bytes]], box: Box, images: Mapping[str, Image], height: int) -> None:
     for name, image in images.items():
         shown = _sized(box.cut(image), height)
         rows.setdefault(name, []).append(cv2.imencode(".jpg", shown[..., ::-1], JPEG)[1].tobytes())
 
 
-def _sized(image: Frame, height: int) -> Frame:
+def _sized(image: Image, height: int) -> Image:
     width = max(2 * round(height * image.shape[1] / image.shape[0] / 2), 2)
     method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)

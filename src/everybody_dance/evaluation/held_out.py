@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.evaluation.baselines import Frame, NearestNeighbor, background
+from everybody_dance.evaluation.baselines import NearestNeighbor, background
 from everybody_dance.evaluation.compare import Scores, Watcher, compare_all, summary
 from everybody_dance.evaluation.metrics import METRICS, Metric
 from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
@@ -85,7 +86,7 @@ def held_out_scores(
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Scores]:
     """As ``evaluate_held_out``, for any number of performers by name, with the score of every frame."""
-    results: dict[str, Iterable[Frame]] = {
+    results: dict[str, Iterable[Image]] = {
         **{name: danced(performer, dance.keypoints, dance.cuts) for name, performer in performers.items()},
         NEAREST_NEIGHBOR: nearest_neighbor(subject, dance.keypoints, dance.cuts),
         BACKGROUND: background(subject.plate, len(dance.keypoints)),
@@ -94,7 +95,7 @@ def held_out_scores(
     return compare_all(results, truth, dance.keypoints, metrics, on_progress, dance.cuts, watchers)
 
 
-def danced(performer: Performer, keypoints: Keypoints, cuts: Sequence[int] = ()) -> Iterable[Frame]:
+def danced(performer: Performer, keypoints: Keypoints, cuts: Sequence[int] = ()) -> Iterable[Image]:
     """``performer`` dancing ``keypoints``, at their size: some presets paint at a smaller one."""
     size = performer.manifest.size
     painted = frames(dance_clip(performer, keypoints.scaled_to(size), cuts))
@@ -104,8 +105,8 @@ def danced(performer: Performer, keypoints: Keypoints, cuts: Sequence[int] = ())
 
 
 def evaluate_transfer(
-    result: Iterable[Frame],
-    truth: Iterable[Frame],
+    result: Iterable[Image],
+    truth: Iterable[Image],
     truth_keypoints: Keypoints,
     source_keypoints: Keypoints,
     subject: Subject,

@@ -30,12 +30,13 @@ from everybody_dance.evaluation.held_out import (
     danced,
     nearest_neighbor,
 )
-from everybody_dance.evaluation.metrics import METRICS, Frame, Metric
+from everybody_dance.evaluation.metrics import METRICS, Metric
 from everybody_dance.evaluation.placement import placement_error
 from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
 from everybody_dance.evaluation.report import Report, Table, figure_table
 from everybody_dance.evaluation.results import Provenance
 from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.normalize import place_unchanged
@@ -214,7 +215,7 @@ def measure(
     detected = clean(detect_video(true_video).keypoints).scaled_to(manifest.size)
     exact = studio.exact(pair.target, pair.dance).scaled_to(manifest.size)
     unchanged = place_unchanged(dance.source, manifest.size)
-    results: dict[str, Iterable[Frame]] = {
+    results: dict[str, Iterable[Image]] = {
         RESULT: danced(performer, dance.placed),
         TRUE_POSE: danced(performer, detected),
         NOT_NORMALIZED: danced(performer, unchanged),

@@ -11,10 +11,11 @@ from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import compare_all, summary
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import danced
-from everybody_dance.evaluation.metrics import Frame, ssim
+from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.evaluation.report import Report, Section, Table, plot
 from everybody_dance.evaluation.results import Provenance
 from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.filtering import clean
@@ -123,7 +124,7 @@ def measure(
     kind: Kind,
     level: float,
     found: Keypoints,
-    truth: Sequence[Frame],
+    truth: Sequence[Image],
     true_keypoints: Keypoints,
     performers: Mapping[bool, Performer],
     on_progress: OnProgress = ignore_progress,
@@ -224,6 +225,6 @@ def _curve(found: Sequence[Measured], kind: Kind, treatment: str, what: Literal[
     return [by_level.get(level, float("nan")) for level in LEVELS[kind]]
 
 
-def _only(pictures: Iterable[Frame], frames: NDArray[np.int64]) -> Iterator[Frame]:
+def _only(pictures: Iterable[Image], frames: NDArray[np.int64]) -> Iterator[Image]:
     wanted = set(frames.tolist())
     return (picture for index, picture in enumerate(pictures) if index in wanted)

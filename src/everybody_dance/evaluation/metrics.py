@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 
-Frame = NDArray[np.uint8]
-
-Metric = Callable[[Frame, Frame, Sequence[Box | None]], list[float]]
+Metric = Callable[[Image, Image, Sequence[Box | None]], list[float]]
 """``metric(result, truth, boxes)``: one score for each box, NaN where there is no box (or none large enough)."""
 
 SIGMA = 1.5
@@ -26,7 +24,7 @@ BEST_PSNR = 100.0
 """What equal pictures get, in dB, so that averages and JSON stay finite."""
 
 
-def ssim(result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:
+def ssim(result: Image, truth: Image, boxes: Sequence[Box | None]) -> list[float]:
     """Structural similarity (Wang et al. 2004) of each box, averaged over its pixels and the three colours.
 
     Equal to scikit-image's ``structural_similarity`` on the crop with ``gaussian_weights=True, sigma=1.5,
@@ -50,7 +48,7 @@ def ssim(result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float
     ]
 
 
-def ssim_map(result: Frame, truth: Frame) -> NDArray[np.float32]:
+def ssim_map(result: Image, truth: Image) -> NDArray[np.float32]:
     """SSIM of every pixel whose window lies inside the frame: float32 (H - 10, W - 10), the mean of the colours."""
     # About the middle of the range, where float32 loses nothing that counts: (co)variances do not mind.
     x, y = (np.subtract(image, MIDDLE, dtype=np.float32) for image in (result, truth))
@@ -70,7 +68,7 @@ def _blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(image, (side, side), SIGMA, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def psnr(result: Frame, truth: Frame, boxes: Sequence[Box | None]) -> list[float]:
+def psnr(result: Image, truth: Image, boxes: Sequence[Box | None]) -> list[float]:
     """Peak signal-to-noise ratio of each box in dB, at most ``BEST_PSNR``.
 
     Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import Scores
-from everybody_dance.evaluation.metrics import Frame
+from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
@@ -32,7 +32,7 @@ PARTS: dict[str, NDArray[np.int64]] = {
 class FrameDetector(Protocol):
     """Finds people in frames that come in order: ``pose.detection.FollowingDetector``."""
 
-    def people(self, image: Frame, /) -> list[Person]: ...
+    def people(self, image: Image, /) -> list[Person]: ...
     def close(self) -> None: ...
 
 
@@ -62,7 +62,7 @@ class Redetection:
         self.detectors = detectors
         self._found: dict[str, list[Pose]] = {name: [] for name in detectors}
 
-    def __call__(self, index: int, truth: Frame, results: Mapping[str, Frame]) -> None:
+    def __call__(self, index: int, truth: Image, results: Mapping[str, Image]) -> None:
         for name, detector in self.detectors.items():
             people = detector.people(results[name])
             self._found[name].append(people[0].pose if people else NOBODY)

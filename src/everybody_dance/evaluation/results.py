@@ -1,7 +1,6 @@
 """Figures on disk, with what they are figures of."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from everybody_dance.evaluation.compare import Figures
 from everybody_dance.files import write_text
+from everybody_dance.jsonio import dumps
 from everybody_dance.performer.manifest import MANIFEST_NAME
 from everybody_dance.performer.performer import Performer
 from everybody_dance.version import VERSION
@@ -67,6 +67,6 @@ def append(folder: Path, kind: str, made: Provenance, found: Mapping[str, Any]) 
     """
     path = folder / RECORDS
     lines = path.read_text().splitlines() if path.is_file() else []
-    line = json.dumps({"kind": kind, "provenance": made, "figures": found}, sort_keys=True)
+    line = dumps({"kind": kind, "provenance": made, "figures": found}, sort_keys=True)
     if line not in lines:
         write_text(path, "\n".join([*lines, line]) + "\n")

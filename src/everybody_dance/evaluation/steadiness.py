@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.evaluation.boxes import body_boxes
-from everybody_dance.evaluation.metrics import Frame, ssim
+from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
@@ -35,7 +35,7 @@ MOST_DRIFT = 0.005
 
 
 def memory_of_first_frame(
-    performer: Performer, keypoints: Keypoints, first: Frame, other: Frame, after: int = FORGET_WITHIN
+    performer: Performer, keypoints: Keypoints, first: Image, other: Image, after: int = FORGET_WITHIN
 ) -> float:
     """How far two dances of the same poses still differ that began after different frames.
 
@@ -83,7 +83,7 @@ def held_pose_similarity(
 def repeated_passes(
     performer: Performer,
     keypoints: Keypoints,
-    truth: Callable[[int], Frame],
+    truth: Callable[[int], Image],
     passes: int = 6,
 ) -> NDArray[np.float64]:
     """A clip danced several times without a pause: mean SSIM of each pass against the truth, in the body box.
@@ -163,7 +163,7 @@ def steadiness(
     size = performer.manifest.size
     clip = subject.keypoints[first : first + length].scaled_to(size)
 
-    def frame(index: int) -> Frame:
+    def frame(index: int) -> Image:
         image = subject.frame(first + index)
         return (
             image

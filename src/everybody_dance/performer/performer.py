@@ -19,7 +19,7 @@ from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.performer.engine import mixed_precision
 from everybody_dance.performer.manifest import PerformerManifest, RefinerManifest
 from everybody_dance.performer.painter import Painter
-from everybody_dance.performer.runtime import Colours, TorchRuntime
+from everybody_dance.performer.runtime import Colours, Runtime, TorchRuntime
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.skeleton import Part
 
@@ -79,7 +79,7 @@ class Performer:
             raise ValueError(f"a plate of shape {plate.shape} does not fit frames of {manifest.size}")
         self.manifest = manifest
         self.painter = painter
-        self.runtime = TorchRuntime(painter, device)
+        self.runtime: Runtime = TorchRuntime(painter, device)
         self.plate = plate
         self.device = device
         self.refiners = dict(refiners)

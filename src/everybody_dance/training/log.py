@@ -1,6 +1,5 @@
 """What a training leaves to be looked at: JSON lines, preview pictures, and TensorBoard where it is installed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.files import write_bytes
+from everybody_dance.jsonio import dumps
 
 
 class TrainingLog:
@@ -36,7 +36,7 @@ class TrainingLog:
         """Write figures by name, as they were after ``step`` steps."""
         entry = {"stage": self.stage, "step": step} | {name: round(value, 6) for name, value in values.items()}
         with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(entry) + "\n")
+            log.write(dumps(entry) + "\n")
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name.replace(" ", "_"), value, step)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance import events
 from everybody_dance.appearance.crop_bank import CropBank
 from everybody_dance.appearance.limb_bank import LimbBank
 from everybody_dance.drawing.crops import PART_JOINTS
@@ -107,6 +108,7 @@ class PairDataset:
         runs = _run_lengths(subject, subject.holdout_frames if held_out else subject.training_frames)
         if held_out and runs.max(initial=-1) < 1:
             runs = _run_lengths(subject, subject.training_frames)
+            events.remark("nothing-held-out", "No footage was held out, so the previews show training frames.")
         self._runs = runs
         self.usable = np.flatnonzero(runs >= 1)
         if not len(self.usable):

@@ -12,11 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
-from everybody_dance.images import Box
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import Joint
-
-Frame = NDArray[np.uint8]
 
 LOOKS = 48
 """Frames whose pictures are looked at, evenly over the footage."""
@@ -91,10 +89,10 @@ class FootageReport(BaseModel):
 
 
 def look_over(
-    frame: Callable[[int], Frame],
+    frame: Callable[[int], Image],
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
-    plate: Frame,
+    plate: Image,
     known: NDArray[np.bool_],
 ) -> FootageReport:
     """Look over footage.
@@ -212,10 +210,10 @@ def aspects(people: Keypoints) -> dict[str, NDArray[np.bool_]]:
 
 
 def _look(
-    frame: Callable[[int], Frame],
+    frame: Callable[[int], Image],
     keypoints: Keypoints,
     seen: NDArray[np.int64],
-    plate: Frame,
+    plate: Image,
     known: NDArray[np.bool_],
 ) -> tuple[float, float, float]:
     """Detail, share blurred, share disturbed; as in ``FootageReport``."""
@@ -233,7 +231,7 @@ def _look(
     return best, float((sharp < MOTION_BLUR * best).mean()), float(np.mean(disturbed))
 
 
-def _detail(image: Frame, region: NDArray[np.bool_]) -> float:
+def _detail(image: Image, region: NDArray[np.bool_]) -> float:
     """Contrast of structures of a pixel or two over that of up to ten: small where a lens or movement blurs."""
     if not region.any():
         return 0.0
@@ -245,7 +243,7 @@ def _detail(image: Frame, region: NDArray[np.bool_]) -> float:
     return float(fine / max(coarse, 1e-3))
 
 
-def _different(image: Frame, plate: Frame, outside: NDArray[np.bool_]) -> float:
+def _different(image: Image, plate: Image, outside: NDArray[np.bool_]) -> float:
     """Share of the picture that differs from the empty place, whatever the exposure, where the person is not."""
     if not outside.any():
         return 0.0
