@@ -6,12 +6,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from everybody_dance.events import Finding
 from everybody_dance.keypoints import Keypoints, Pose
-from everybody_dance.pose.filtering import SMOOTHINGS, CausalFilter, clean
-from everybody_dance.retarget.causal import CausalRetargeting
-from everybody_dance.retarget.normalize import normalize
-from everybody_dance.retarget.statistics import pose_statistics
-from everybody_dance.skeleton import Joint
+from everybody_dance.pose.causal_filter import CausalFilter
+from everybody_dance.pose.filtering import clean
+from everybody_dance.pose.options import SMOOTHINGS
+from everybody_dance.retarget.causal import CausalLine, CausalRetargeting
+from everybody_dance.retarget.normalize import normalize, place_unchanged
+from everybody_dance.retarget.statistics import DepthRange, PoseStatistics, pose_statistics
+from everybody_dance.skeleton import BODY, JOINT_COUNT, Joint
 from figures import clip, standing
 
 SIZE = (640, 480)
@@ -140,3 +143,165 @@ class TestRetargeting:
         assert causal.retargeting is None
         causal.refit()
         assert causal.retargeting is None
+
+
+def depth(far: float, median: float, close: float, far_height: float, close_height: float) -> DepthRange:
+    return DepthRange(far=far, median=median, close=close, far_height=far_height, close_height=close_height)
+
+
+TARGET = PoseStatistics(center_x=250, ground=depth(190, 205, 220, 130, 160), hips=depth(120, 130, 140, 130, 160))
+TARGET_SIZE = (512, 256)
+LEGS = [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, Joint.LEFT_KNEE, Joint.LEFT_ANKLE, *range(19, 25)]
+
+
+def walking(seconds: float, fps: int, crossing: float) -> Keypoints:
+    """To and from the camera (each way ``crossing`` seconds) and to both sides, one foot lifted."""
+    frames = []
+    for time in np.arange(round(seconds * fps)) / fps:
+        near = 1 - abs((time / crossing) % 2 - 1)
+        height = 150 + 120 * near
+        xy = standing(320 + 80 * np.sin(time), 300 + 120 * near, height)
+        for feet, side in (([14, 19, 20, 21], 1), ([11, 22, 23, 24], -1)):
+            xy[feet, 1] -= 0.1 * height * max(0, side * np.sin(2 * np.pi * time))
+        frames.append(xy)
+    return clip(frames, SIZE, Fraction(fps))
+
+
+def without(keypoints: Keypoints, joints: list[int]) -> Keypoints:
+    confidence = keypoints.confidence.copy()
+    confidence[:, joints] = 0
+    return replace(keypoints, confidence=confidence)
+
+
+def fitted(
+    source: Keypoints, target: PoseStatistics = TARGET, size: tuple[int, int] = TARGET_SIZE
+) -> CausalRetargeting:
+    """Fitted to all of ``source``."""
+    causal = CausalRetargeting(target, size, source.size, float(source.fps))
+    for index in range(len(source)):
+        causal.step(source.pose(index))
+    causal.refit()
+    return causal
+
+
+def stepped(causal: CausalRetargeting, source: Keypoints, size: tuple[int, int] = TARGET_SIZE) -> Keypoints:
+    poses = [causal.step(source.pose(index), cut=index == 0) for index in range(len(source))]
+    return Keypoints.of([pose for pose in poses if pose is not None], size, source.fps)
+
+
+class TestPlacedLive:
+    @pytest.mark.parametrize("fps", [30, 120])
+    def test_a_steady_walker_is_placed_as_from_the_whole_clip(self, fps: int) -> None:
+        """Crossing the whole depth in ten seconds: within 4 % of the body's height, 2 % on average, after a second."""
+        source = walking(30, fps, 10)
+        whole = normalize(source, TARGET, TARGET_SIZE).keypoints
+        placed = stepped(fitted(source), source)
+        apart = np.linalg.norm(placed.xy[:, BODY] - whole.xy[:, BODY], axis=2).mean(axis=1)[fps:] / 145
+        assert apart.max() < 0.04
+        assert apart.mean() < 0.02
+
+    def test_onto_oneself_is_the_identity(self) -> None:
+        for source in (walking(8, 30, 3), without(walking(8, 30, 3), LEGS)):
+            placed = stepped(fitted(source, pose_statistics(source), SIZE), source, SIZE)
+            np.testing.assert_allclose(placed.xy, source.xy, atol=1e-3)
+            assert np.array_equal(placed.confidence, source.confidence)
+
+    def test_a_jump_stays_a_jump_even_when_it_is_fitted_anew_in_the_air(self) -> None:
+        time = np.arange(200) / 30
+        up = 60 * np.clip(4 * (time % 2 / 0.6) * (1 - time % 2 / 0.6), 0, None)
+        frames = [standing(320, 300, 150)] * 100 + [standing(320, 420 - rise, 270) for rise in up]
+        source = clip(frames, SIZE)
+        whole = normalize(source, TARGET, TARGET_SIZE, (100,)).keypoints.xy[:, Joint.LEFT_ANKLE, 1]
+        causal = CausalRetargeting(TARGET, TARGET_SIZE, SIZE, 30)
+        for again in range(2):
+            for index in range(len(source)):
+                if again and index == 169:  # the highest point of a jump
+                    causal.refit()
+                placed = causal.step(source.pose(index), cut=index in (0, 100))
+                assert placed is not None
+                assert not again or placed.xy[Joint.LEFT_ANKLE, 1] == pytest.approx(whole[index], abs=0.5)
+            causal.refit()
+
+    def test_who_shows_no_hips_and_turns_sideways_stays_in_place(self) -> None:
+        """Head and shoulders before a desk camera: the torso is known from all poses, not from each."""
+        below = [Joint.MID_HIP, Joint.RIGHT_HIP, Joint.LEFT_HIP, *LEGS]
+        frames = [standing(320, 640, 400)] * 60 + [standing(320, 760, 500) for _ in range(90)]
+        for xy in frames[100:]:
+            xy[[Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER], 0] = (310, 330)
+        source = without(clip(frames, SIZE), below)
+        causal = CausalRetargeting(TARGET, TARGET_SIZE, SIZE, 30)
+        for index in range(100):
+            causal.step(source.pose(index), cut=index == 60)
+        causal.refit()
+        placed = stepped(causal, source[slice(70, 150)])
+        assert np.ptp(placed.xy[:, Joint.NOSE, 1]) < 0.1
+
+    def test_a_fit_does_not_smooth_across_cuts(self) -> None:
+        levels = np.repeat([300.0, 400.0, 300.0, 400.0], 40)
+        source = clip([standing(320, level, 200) for level in levels], SIZE)
+        causal = CausalRetargeting(TARGET, TARGET_SIZE, SIZE, 30)
+        for index in range(len(source)):
+            if index == 40:  # a cut comes with a frame in which nobody is seen
+                causal.step(None, cut=True)
+            causal.step(source.pose(index), cut=index in (80, 120))
+        causal.refit()
+        assert causal.retargeting is not None
+        assert causal.retargeting.here == pose_statistics(source, (40, 80, 120)).ground
+
+    def test_unseen_feet_in_between(self) -> None:
+        source = walking(8, 30, 3)
+        causal = fitted(source)
+        before = causal.step(source.pose(200))
+        hidden = without(source, LEGS).pose(200)
+        after = causal.step(hidden)
+        assert before is not None
+        assert after is not None
+        assert np.allclose(after.xy[Joint.NOSE], before.xy[Joint.NOSE], atol=2)
+        unknown = causal.step(hidden, cut=True)  # the usual distance
+        assert unknown is not None
+        assert np.isfinite(unknown.xy).all()
+        assert unknown.found.any()
+
+    def test_each_finding_is_said_once(self, findings: list[Finding]) -> None:
+        causal = fitted(without(walking(4, 30, 2), LEGS))
+        causal.refit()
+        assert [finding.code for finding in findings] == ["feet-not-seen"]
+
+    def test_too_little_seen_stays_as_it_is(self) -> None:
+        source = without(still(1), [joint for joint in range(25) if joint not in (0, 15, 16)])
+        causal = CausalRetargeting(TARGET, TARGET_SIZE, SIZE, 30)
+        placed = causal.step(source.pose(0))
+        assert placed is not None
+        assert np.array_equal(placed.xy, place_unchanged(source, TARGET_SIZE).xy[0])
+
+    def test_only_the_last_minute_is_remembered(self) -> None:
+        causal = CausalRetargeting(TARGET, TARGET_SIZE, SIZE, 2)
+        for ankle in [300.0] * 130 + [400.0] * 130:
+            causal.step(Pose(standing(320, ankle, 200), np.ones(JOINT_COUNT, np.float32)))
+        causal.refit()
+        assert causal.retargeting is not None
+        assert causal.retargeting.here is not None
+        assert causal.retargeting.here.far == pytest.approx(400)
+
+
+class TestCausalLine:
+    @pytest.mark.parametrize("fps", [24, 30, 60, 120])
+    @pytest.mark.parametrize(("speed", "lag"), [(40.0, 0.25), (-40.0, 1.05)])
+    def test_it_follows_depth_late(self, fps: int, speed: float, lag: float) -> None:
+        line = CausalLine(fps)
+        for frame in range(4 * fps):
+            level = line.step(400 + speed * frame / fps)
+        behind = (400 + speed * (4 * fps - 1) / fps - level) / speed
+        assert behind == pytest.approx(lag, abs=0.06)
+
+    def test_a_jump_is_bridged_and_a_gap_is_held(self) -> None:
+        line = CausalLine(30)
+        heights = [400.0] * 10 + [300.0] * 20 + [400.0] * 10 + [float("nan")] * 60
+        assert [line.step(height) for height in heights] == [400.0] * len(heights)
+
+    def test_nothing_is_known_before_a_height_is(self) -> None:
+        line = CausalLine(30)
+        assert np.isnan(line.step(float("nan")))
+        assert line.step(400) == 400
+        assert np.isnan(line.step(float("nan"), cut=True))
+        assert line.step(300) == 300

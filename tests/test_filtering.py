@@ -1,6 +1,7 @@
-"""Filtering: what it repairs, and what it leaves alone."""
+"""Filtering, of whole clips and pose by pose: what it repairs, and what it leaves alone."""
 
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose.filtering import SMOOTHINGS, clean, fill_gaps, remove_outliers, smooth
+from everybody_dance import keypoints as keypoints_module
+from everybody_dance.keypoints import NOBODY, Keypoints, Pose
+from everybody_dance.pose.causal_filter import CausalFilter
+from everybody_dance.pose.filtering import LONGEST_GAP, clean, fill_gaps, remove_outliers, smooth
+from everybody_dance.pose.options import SMOOTHINGS
 from everybody_dance.skeleton import Joint
 from figures import clip, standing
 
@@ -79,6 +83,244 @@ def test_what_was_not_found_takes_no_part() -> None:
     assert np.abs(near).max() < 8  # zeros of the gap would pull it away by a hundred
 
 
+# In seconds, not in frames.
+
+RATES = [24, 25, 30, 60, 120]
+
+
+def still(seconds: float, fps: int) -> Keypoints:
+    return clip([standing(200, 400, 300)] * round(seconds * fps), fps=Fraction(fps))
+
+
+def with_wave(hertz: float, fps: int) -> Keypoints:
+    """Four seconds of somebody who shakes by 10 pixels."""
+    keypoints = still(4, fps)
+    wave = 10 * np.sin(2 * np.pi * hertz * np.arange(len(keypoints)) / fps)
+    return replace(keypoints, xy=keypoints.xy + wave[:, None, None].astype(np.float32))
+
+
+def swing(keypoints: Keypoints) -> float:
+    """The standard deviation of one coordinate, without the ends."""
+    second = round(keypoints.fps)
+    return float(keypoints.xy[second:-second, Joint.NOSE, 0].std())
+
+
+@pytest.mark.parametrize(("fps", "reach"), list(zip(RATES, [3, 3, 3, 7, 13], strict=True)))
+def test_the_median_reaches_as_many_seconds_at_any_rate(fps: int, reach: int) -> None:
+    for frames, stays in ((reach, False), (reach + 1, True)):
+        pulse = still(2, fps)
+        xy = pulse.xy.copy()
+        xy[fps : fps + frames] += 5
+        smoothed = smooth(replace(pulse, xy=xy), gaussian=0)
+        assert np.allclose(smoothed.xy, pulse.xy, atol=1e-3) != stays
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "hertz", "left"), [("median", 2, 0.86), ("gaussian", 4, 0.70), ("both", 2, 0.78)]
+)
+def test_movement_is_smoothed_alike_at_any_rate(smoothing: str, hertz: float, left: float) -> None:
+    # A median of 7 frames means more seconds at 24 and 25 frames a second, so there only the Gaussian is alike.
+    for fps in RATES if smoothing == "gaussian" else (30, 60, 120):
+        wave = with_wave(hertz, fps)
+        assert swing(clean(wave, smoothing=smoothing)) / swing(wave) == pytest.approx(left, abs=0.015)
+
+
+def test_at_thirty_frames_a_second_the_gaussian_is_one_frame() -> None:
+    pulse = still(1, 30)
+    xy = pulse.xy.copy()
+    xy[15] += 1
+    around = smooth(replace(pulse, xy=xy), median=0).xy[11:20, Joint.NOSE, 0] - pulse.xy[11:20, Joint.NOSE, 0]
+    kernel = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    assert np.allclose(around, kernel / kernel.sum(), atol=1e-4)
+
+
+@pytest.mark.parametrize(("fps", "longest"), list(zip(RATES, [1, 1, 1, 2, 4], strict=True)))
+def test_outliers_last_up_to_a_thirtieth_of_a_second_at_any_rate(fps: int, longest: int) -> None:
+    for frames in range(1, 3 * longest + 1):
+        jumping = still(1, fps)
+        xy = jumping.xy.copy()
+        xy[10 : 10 + frames, Joint.RIGHT_KNEE] += (90, 0)
+        removed = np.flatnonzero(~remove_outliers(replace(jumping, xy=xy)).found[:, Joint.RIGHT_KNEE])
+        assert removed.tolist() == (list(range(10, 10 + frames)) if frames <= longest else [])
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, with gaps, outliers and cuts at and beside the edges of blocks."""
+    random = np.random.default_rng(3)
+    for fps in (30, 120):
+        xy = np.array([standing(200 + 50 * np.sin(t / 9), 400, 300) for t in range(300)])
+        xy += random.normal(0, 2, xy.shape).astype(np.float32)
+        xy[random.random(xy.shape[:2]) < 0.03] += 70
+        gone = random.random(xy.shape[:2]) < 0.05
+        for _ in range(4):
+            gone[1:] |= gone[:-1] & (random.random(gone[1:].shape) < 0.7)
+        confidence = np.where(gone, 0, random.uniform(0.1, 1, gone.shape)).astype(np.float32)
+        noisy = Keypoints(xy, confidence, (640, 480), Fraction(fps))
+        for cuts in ((), (64, 65, 127, 200)):
+            for smoothing in SMOOTHINGS:
+                monkeypatch.setattr(keypoints_module, "BLOCK", 1024)
+                whole = clean(noisy, cuts, smoothing)
+                for block in (17, 64):
+                    monkeypatch.setattr(keypoints_module, "BLOCK", block)
+                    parts = clean(noisy, cuts, smoothing)
+                    assert parts.xy.tobytes() == whole.xy.tobytes()
+                    assert parts.confidence.tobytes() == whole.confidence.tobytes()
+
+
+def test_memory_besides_the_result_does_not_grow_with_the_clip() -> None:
+    random = np.random.default_rng(0)
+
+    def besides(frames: int) -> int:
+        """Bytes at most in use while it is cleaned, without what goes in and what comes out."""
+        xy = standing(200, 400, 300) + random.normal(0, 3, (frames, 137, 2)).astype(np.float32)
+        noisy = Keypoints(xy, np.ones((frames, 137), np.float32), (640, 480), Fraction(30))
+        tracemalloc.start()
+        cleaned = clean(noisy, (frames // 2,), "both")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak - cleaned.xy.nbytes - cleaned.confidence.nbytes
+
+    short, long = besides(4000), besides(12000)
+    assert long < short + 8000 * 100  # 11 MB in an hour
+    assert long < 40e6
+
+
+# Pose by pose.
+
+
+def stepped(
+    keypoints: Keypoints, smoothing: str = "none", cuts: Sequence[int] = (), causal: CausalFilter | None = None
+) -> Keypoints:
+    """A clip through a causal filter."""
+    causal = causal or CausalFilter(float(keypoints.fps), smoothing)
+    poses = [causal.step(keypoints.pose(index), index in cuts) for index in range(len(keypoints))]
+    return Keypoints.of(poses, keypoints.size, keypoints.fps)
+
+
+class TestCausal:
+    @pytest.mark.parametrize("fps", RATES)
+    @pytest.mark.parametrize("smoothing", SMOOTHINGS)
+    def test_who_stands_still_stays_as_they_are(self, fps: int, smoothing: str) -> None:
+        keypoints = still(1, fps)
+        keypoints = replace(keypoints, confidence=np.full_like(keypoints.confidence, 0.7))
+        filtered = stepped(keypoints, smoothing)
+        assert filtered.xy.tobytes() == keypoints.xy.tobytes()
+        assert filtered.confidence.tobytes() == keypoints.confidence.tobytes()
+
+    def test_without_smoothing_ordinary_movement_is_not_changed(self) -> None:
+        keypoints = with_wave(1.0, 30)
+        assert stepped(keypoints).xy.tobytes() == keypoints.xy.tobytes()
+
+    @pytest.mark.parametrize("smoothing", SMOOTHINGS)
+    def test_a_cut_is_never_crossed(self, smoothing: str) -> None:
+        first, second = walking(), clip([standing(500, 300, 150)] * 20, fps=Fraction(25))
+        gap = without(second, slice(0, 5), Joint.LEFT_WRIST)
+        both = Keypoints.of([k.pose(i) for k in (first, gap) for i in range(len(k))], first.size, first.fps)
+        after = stepped(both, smoothing, cuts=(len(first),))[len(first) :]
+        alone = stepped(gap, smoothing)
+        assert after.xy.tobytes() == alone.xy.tobytes()
+        assert after.confidence.tobytes() == alone.confidence.tobytes()
+        # Without the cut the last shot would shine through.
+        assert stepped(both, smoothing)[len(first) :].found[:5, Joint.LEFT_WRIST].all()
+        assert not after.found[:5, Joint.LEFT_WRIST].any()
+
+    @pytest.mark.parametrize(("fps", "longest"), list(zip(RATES, [1, 1, 1, 2, 4], strict=True)))
+    @pytest.mark.parametrize("smoothing", SMOOTHINGS)
+    def test_an_outlier_is_never_seen(self, fps: int, longest: int, smoothing: str) -> None:
+        for frames in range(1, longest + 1):
+            keypoints = still(1, fps)
+            xy = keypoints.xy.copy()
+            xy[12 : 12 + frames, Joint.RIGHT_KNEE] += (90, 0)
+            filtered = stepped(replace(keypoints, xy=xy), smoothing)
+            assert filtered.xy.tobytes() == keypoints.xy.tobytes()
+            confidence = filtered.confidence[:, Joint.RIGHT_KNEE]
+            assert (confidence[12 : 12 + frames] == 0.5).all()
+            assert (np.delete(confidence, np.s_[12 : 12 + frames]) == 1).all()
+
+    @pytest.mark.parametrize("fps", RATES)
+    def test_a_jump_that_stays_is_followed_a_thirtieth_of_a_second_late(self, fps: int) -> None:
+        keypoints = still(1, fps)
+        xy = keypoints.xy.copy()
+        xy[12:, Joint.RIGHT_KNEE] += (90, 0)
+        moved = np.flatnonzero((stepped(replace(keypoints, xy=xy)).xy != keypoints.xy).any(axis=(1, 2)))
+        assert moved.tolist() == list(range(12 + max(1, round(fps / 30)), fps))
+
+    def test_a_fast_kick_that_began_slower_is_not_held(self) -> None:
+        keypoints = still(1, 30)
+        xy = keypoints.xy.copy()
+        # 5, 7, then 10 % of the person's extent a frame, there and back.
+        way = np.cumsum([0.05, 0.07, 0.1, 0.1, 0.1]) * np.ptp(xy[0, :, 1])
+        xy[10:15, Joint.RIGHT_ANKLE, 0] += way.astype(np.float32)
+        xy[15:, Joint.RIGHT_ANKLE, 0] += way[-1].astype(np.float32)
+        kicking = replace(keypoints, xy=xy)
+        assert np.array_equal(stepped(kicking).xy, kicking.xy)
+
+    @pytest.mark.parametrize("fps", RATES)
+    def test_a_short_gap_is_held_and_a_long_one_ends(self, fps: int) -> None:
+        gap = without(still(3, fps), slice(fps, 2 * fps), Joint.LEFT_WRIST)
+        filtered = stepped(gap, "both")
+        held = np.flatnonzero(filtered.confidence[:, Joint.LEFT_WRIST] == 0.5)
+        assert held.tolist() == list(range(fps, fps + int(LONGEST_GAP * fps)))
+        assert (filtered.xy[held, Joint.LEFT_WRIST] == gap.xy[0, Joint.LEFT_WRIST]).all()
+        assert not filtered.found[held[-1] + 1 : 2 * fps, Joint.LEFT_WRIST].any()
+        assert (filtered.confidence[2 * fps :, Joint.LEFT_WRIST] == 1).all()
+
+    def test_a_joint_that_comes_back_elsewhere_after_a_long_gap_does_not_glide_there(self) -> None:
+        keypoints = still(3, 30)
+        xy = keypoints.xy.copy()
+        xy[60:, Joint.LEFT_WRIST] += (80, 0)
+        gap = without(replace(keypoints, xy=xy), slice(30, 60), Joint.LEFT_WRIST)
+        assert (stepped(gap, "both").xy[60:, Joint.LEFT_WRIST] == xy[60:, Joint.LEFT_WRIST]).all()
+
+    def test_nobody(self) -> None:
+        causal = CausalFilter(30, "both")
+        assert not causal.step(NOBODY).found.any()
+        there = still(1, 30).pose(0)
+        causal.step(there)
+        assert (causal.step(None).confidence == 0.5).all()
+        for _ in range(30):
+            last = causal.step(NOBODY)
+        assert not last.found.any()
+        assert not last.xy.any()
+
+    @pytest.mark.parametrize(("smoothing", "least"), [("median", 0.65), ("gaussian", 0.8), ("both", 0.6)])
+    def test_noise_is_reduced(self, smoothing: str, least: float) -> None:
+        random = np.random.default_rng(0)
+        for fps in RATES:
+            keypoints = still(3, fps)
+            noise = random.normal(0, 2, keypoints.xy.shape).astype(np.float32)
+            filtered = stepped(replace(keypoints, xy=keypoints.xy + noise), smoothing)
+            assert (filtered.xy - keypoints.xy)[fps:].std() < least * noise.std()
+
+    @pytest.mark.parametrize(
+        ("smoothing", "lag"), [("none", 0.0), ("median", 0.055), ("gaussian", 0.023), ("both", 0.078)]
+    )
+    def test_movement_lags_by_as_many_seconds_at_any_rate(self, smoothing: str, lag: float) -> None:
+        for fps in RATES:
+            speed = 200.0  # pixels a second
+            keypoints = still(2, fps)
+            x = speed * np.arange(len(keypoints)) / fps
+            moving = replace(keypoints, xy=keypoints.xy + np.stack([x, 0 * x], -1)[:, None].astype(np.float32))
+            behind = (moving.xy - stepped(moving, smoothing).xy)[-1, Joint.NOSE, 0] / speed
+            assert behind == pytest.approx(lag, abs=0.01)
+
+    def test_it_agrees_with_the_whole_clips_filter_but_for_the_lag(self) -> None:
+        moving = with_wave(0.5, 60)
+        for smoothing, lag in (("none", 0), ("median", 3), ("gaussian", 2), ("both", 5)):
+            offline, online = clean(moving, smoothing=smoothing), stepped(moving, smoothing)
+            apart = online.xy[60:] - offline.xy[60 - lag : len(moving) - lag]
+            assert np.abs(apart).max() < 0.6  # of 10 pixels
+
+    def test_unknown_smoothing(self) -> None:
+        with pytest.raises(ValueError, match="smoothing"):
+            CausalFilter(30, "much")
+
+    def test_the_pose_that_is_given_is_not_changed(self) -> None:
+        pose = Pose(standing(200, 400, 300), np.ones(137, np.float32))
+        CausalFilter(30).step(pose)
+        assert np.array_equal(pose.xy, standing(200, 400, 300))
+
+
 @given(
     frames=st.integers(1, 30),
     cuts=st.lists(st.integers(0, 30), max_size=3),
@@ -93,32 +335,14 @@ def test_always_finite_and_never_outside_of_what_was_seen(
     random = np.random.default_rng(seed)
     xy = random.uniform(0, 200, (frames, 137, 2)).astype(np.float32)
     confidence = (random.random((frames, 137)) >= missing).astype(np.float32)
-    cleaned = clean(Keypoints(xy, confidence, (200, 200), Fraction(25)), cuts, smoothing)
-    assert np.isfinite(cleaned.xy).all()
-    assert len(cleaned) == frames
-    assert (cleaned.xy >= -1e-2).all()
-    assert (cleaned.xy <= 200.01).all()
+    noise = Keypoints(xy, confidence, (200, 200), Fraction(25))
+    for cleaned in (clean(noise, cuts, smoothing), stepped(noise, smoothing, cuts)):
+        assert np.isfinite(cleaned.xy).all()
+        assert len(cleaned) == frames
+        assert (cleaned.xy >= -1e-2).all()
+        assert (cleaned.xy <= 200.01).all()
 
 
 def test_unknown_smoothing() -> None:
     with pytest.raises(ValueError, match="smoothing"):
         clean(walking(), smoothing="much")
-
-
-def test_memory_does_not_grow_with_the_clip() -> None:
-    """Beside the keypoints themselves, which are copied a few times."""
-    extra = []
-    for frames in (2000, 8000):
-        random = np.random.default_rng(0)
-        keypoints = Keypoints(
-            random.uniform(0, 400, (frames, 137, 2)).astype(np.float32),
-            np.ones((frames, 137), np.float32),
-            (640, 480),
-            Fraction(30),
-        )
-        size = keypoints.xy.nbytes + keypoints.confidence.nbytes
-        tracemalloc.start()
-        clean(keypoints, (), "both")
-        extra.append(tracemalloc.get_traced_memory()[1] / size)
-        tracemalloc.stop()
-    assert max(extra) < 6

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, Pose, blocks, in_blocks, shots
 from everybody_dance.skeleton import (
     BODY,
     BODY_BONES,
@@ -125,6 +125,98 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
     assert np.array_equal(read.xy, keypoints.xy)
     assert np.array_equal(read.confidence, keypoints.confidence)
     assert (read.size, read.fps) == (SIZE, FPS)
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 1000, -20])
+def test_a_damaged_file_is_a_value_error(tmp_path: Path, length: int) -> None:
+    file = tmp_path / "keypoints.npz"
+    _some(40).save(file)
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(ValueError):
+        Keypoints.load(file)
+
+
+def test_whatever_is_in_the_file_nothing_else_is_raised(tmp_path: Path) -> None:
+    """Any bytes may be wrong; then it is a ValueError or an OSError, or nothing that matters was hit."""
+    random = np.random.default_rng(0)
+    file = tmp_path / "keypoints.npz"
+    _some(3).save(file)
+    whole = file.read_bytes()
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), int(random.integers(1, 6))):
+            damaged[place] = int(random.integers(256))
+        file.write_bytes(damaged)
+        try:
+            assert np.array_equal(Keypoints.load(file).xy, _some(3).xy)
+        except (ValueError, OSError):
+            continue
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"size": np.zeros((2, 2))},
+        {"size": np.array([320, 240, 3])},
+        {"fps": np.array([30, 0])},
+        {"xy": np.zeros((2, 3))},
+        {"confidence": np.full((1, JOINT_COUNT), 2.0)},
+        {"size": np.array(["a", "b"])},
+    ],
+)
+def test_a_file_with_other_arrays_is_a_value_error(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    whole = {
+        "xy": np.zeros((1, JOINT_COUNT, 2)),
+        "confidence": np.zeros((1, JOINT_COUNT)),
+        "size": np.array([320, 240]),
+        "fps": np.array([30, 1]),
+    }
+    np.savez(tmp_path / "keypoints.npz", **(whole | arrays if arrays else {"xy": whole["xy"]}))
+    with pytest.raises(ValueError):
+        Keypoints.load(tmp_path / "keypoints.npz")
+
+
+def test_poses_make_a_clip_and_a_clip_has_poses() -> None:
+    keypoints = _some(3)
+    again = Keypoints.of([keypoints.pose(index) for index in range(3)], SIZE, FPS)
+    assert np.array_equal(again.xy, keypoints.xy)
+    assert np.array_equal(again.confidence, keypoints.confidence)
+    assert len(Keypoints.of([], SIZE, FPS)) == 0
+
+
+def test_arrays_that_are_given_stay_as_they_are() -> None:
+    xy = np.full((2, JOINT_COUNT, 2), 7, np.float32)
+    confidence = np.ones((2, JOINT_COUNT), np.float32)
+    confidence[1, 5] = 0
+    assert Keypoints(xy, confidence, SIZE, FPS).xy[1, 5].tolist() == [0, 0]
+    assert xy[1, 5].tolist() == [7, 7]
+
+
+def test_equal_keypoints_are_equal_bytes() -> None:
+    confidence = np.zeros((1, JOINT_COUNT), np.float32)
+    made = [
+        Keypoints(np.full((1, JOINT_COUNT, 2), nothing, np.float32), confidence, SIZE, FPS)
+        for nothing in (0.0, -0.0, 3)
+    ]
+    assert len({keypoints.xy.tobytes() for keypoints in made}) == 1
+
+
+def test_a_pose_is_read_only() -> None:
+    pose = Pose(np.zeros((JOINT_COUNT, 2)), np.ones(JOINT_COUNT))
+    with pytest.raises(ValueError, match="read-only"):
+        pose.xy[0] = 1
+
+
+def test_shots_and_blocks() -> None:
+    assert shots(10, (7, 3, 3, 0, 10, 12)) == [slice(0, 3), slice(3, 7), slice(7, 10)]
+    assert shots(0, ()) == []
+    assert list(blocks(2500)) == [slice(0, 1024), slice(1024, 2048), slice(2048, 2500)]
+    assert list(blocks(12, 10)) == [slice(10, 12)]
+    assert list(blocks(0)) == []
+    for frames in (0, 3, 1025):
+        keypoints = Keypoints(np.ones((frames, JOINT_COUNT, 2)), np.ones((frames, JOINT_COUNT)), SIZE, FPS)
+        assert in_blocks(lambda xy, _: xy.sum(axis=(1, 2)), keypoints).tolist() == [2.0 * JOINT_COUNT] * frames
 
 
 def test_frames_can_be_chosen() -> None:

@@ -126,6 +126,23 @@ class TestPeople:
         frames = [[person(20)], *[[] for _ in range(40)], [person(180)]]
         assert follow(frames, 30)[0][-1, Joint.NECK, 0] == 180
 
+    @pytest.mark.parametrize("fps", [15, 30, 60, 120])
+    def test_absence_is_counted_in_seconds(self, fps: int) -> None:
+        for seconds, then in ((0.9, 0), (1.1, 6000)):
+            frames = [[person(20)], *[[] for _ in range(round(seconds * fps))], [person(6000)]]
+            assert follow(frames, fps)[0][-1, Joint.NECK, 0] == then
+
+    @pytest.mark.parametrize("fps", [15, 30, 60, 120])
+    def test_speed_is_counted_in_heights_a_second(self, fps: int) -> None:
+        # 60 high, so at most 900 pixels a second, and a little more for the distance is measured by height + 1.
+        for speed, followed in ((890, True), (930, False)):
+            confidence = follow([[person(20)], [person(20 + speed / fps)]], fps)[1]
+            assert bool(confidence[1, Joint.NECK]) == followed
+
+    def test_at_thirty_frames_a_second_it_is_half_a_height_from_frame_to_frame(self) -> None:
+        for x, followed in ((50.5, True), (50.51, False)):  # 0.5 * (60 + 1) pixels from 20
+            assert bool(follow([[person(20)], [person(x)]], 30)[1][1, Joint.NECK]) == followed
+
     def test_no_frames(self) -> None:
         assert follow([], 30)[0].shape == (0, 137, 2)
 
@@ -182,6 +199,31 @@ class TestOpenPose:
         with pytest.raises(DanceError, match="not an OpenPose file"):
             openpose_files.read_folder(str(tmp_path))
 
+    def test_pairs_of_numbers_are_refused(self, tmp_path: Path) -> None:
+        people = [{"pose_keypoints_2d": [1.0] * 17 * 2}]
+        (tmp_path / "clip_0_keypoints.json").write_text(json.dumps({"people": people}))
+        with pytest.raises(DanceError, match="three numbers") as caught:
+            openpose_files.read_folder(str(tmp_path))
+        assert caught.value.code == "bad-poses"
+
+    @pytest.mark.parametrize("missing", [None, float("nan")])
+    def test_what_is_no_number_was_not_found(self, tmp_path: Path, missing: float | None) -> None:
+        flat = [1.0, 2.0, 0.5] * 24 + [missing, 2.0, 0.5]
+        (tmp_path / "clip_0_keypoints.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": flat}]}))
+        (pose,) = openpose_files.read_folder(str(tmp_path)).frames[0]
+        assert pose.pose.found[BODY].tolist() == [True] * 24 + [False]
+
+    def test_yaml_of_two_and_of_three_dimensions(self, tmp_path: Path) -> None:
+        numbers = ", ".join(f"{joint}., {joint + 1}., 0.5" for joint in range(25))
+        head = "%YAML:1.0\n---\n"
+        three = f"{head}a: !!opencv-nd-matrix\n   sizes: [ 1, 25, 3 ]\n   dt: f\n   data: [ {numbers} ]\n"
+        empty = f"{head}a: !!opencv-matrix\n   rows: 0\n   cols: 0\n   dt: f\n   data: []\n"
+        (tmp_path / "clip_0_pose.yml").write_text(three)
+        (tmp_path / "clip_1_pose.yml").write_text(empty)
+        frames = openpose_files.read_folder(str(tmp_path)).frames
+        assert [len(people) for people in frames] == [1, 0]
+        assert frames[0][0].pose.xy[Joint.RIGHT_HEEL].tolist() == [24.5, 25.5]
+
     def test_the_authors_own_files(self, footage: Path) -> None:
         people = openpose_files.read_folder(str(footage / "openpose"))
         keypoints = people.follow([0, 1, 2], (1920, 1080), FPS)
@@ -191,8 +233,8 @@ class TestOpenPose:
 
 
 class TestCuts:
-    def see(self, pictures: list[np.ndarray]) -> tuple[int, ...]:
-        finder = CutFinder()
+    def see(self, pictures: list[np.ndarray], fps: float = 30) -> tuple[int, ...]:
+        finder = CutFinder(fps)
         for picture in pictures:
             finder.see(picture)
         return finder.cuts()
@@ -202,6 +244,14 @@ class TestCuts:
         one, other = (random.integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(2))
         assert self.see([one] * 12 + [other] * 12) == (12,)
         assert self.see([one] * 12 + [np.full_like(one, 255)] + [one] * 12) == ()
+
+    @pytest.mark.parametrize("fps", [24, 30, 60, 120])
+    def test_a_flash_lasts_as_long_at_any_frame_rate(self, fps: int) -> None:
+        random = np.random.default_rng(0)
+        one, other = (random.integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(2))
+        flash = [np.full_like(one, 255)] * round(fps / 15)
+        assert self.see([one] * 30 + flash + [one] * 30, fps) == ()
+        assert self.see([one] * 30 + [other] * fps + [one] * 30, fps) == (30, 30 + fps)
 
     def test_a_caption_is_none(self) -> None:
         picture = np.full((96, 128, 3), 90, np.uint8)
@@ -244,7 +294,8 @@ class TestRemembered:
         known = source_identity(f"openpose:{tmp_path / 'a'}")
         assert source_identity(f"openpose:{tmp_path}/./a") == known
         assert source_identity(f"openpose:{tmp_path / 'b'}") == known
-        assert source_identity(f"openpose:{tmp_path / 'a'}?body=25") != known
+        assert source_identity(f"openpose:{tmp_path / 'a'}?body=25") == known  # what their number of joints means
+        assert source_identity(f"openpose:{tmp_path / 'a'}?body=23-later") != known
         changed = next((tmp_path / "b").glob("*.json"))
         changed.write_text(changed.read_text().replace("1.3", "1.2"))
         assert source_identity(f"openpose:{tmp_path / 'b'}") != known

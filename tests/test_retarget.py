@@ -1,6 +1,9 @@
 """Global pose normalization: hand-computed numbers, what is not depth, degenerate sources, and its properties."""
 
+import tracemalloc
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from everybody_dance import keypoints as keypoints_module
 from everybody_dance.errors import DanceError
 from everybody_dance.events import Finding
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.retarget.normalize import normalize, place_unchanged
-from everybody_dance.retarget.statistics import DepthRange, PoseStatistics, ground_line, pose_statistics, root
+from everybody_dance.retarget import statistics as statistics_module
+from everybody_dance.retarget.likeness import pose_distances, unlike_frames
+from everybody_dance.retarget.normalize import Normalized, Retargeting, normalize, place_unchanged
+from everybody_dance.retarget.statistics import (
+    DepthRange,
+    PoseStatistics,
+    ground_line,
+    hip_line,
+    measure,
+    pose_statistics,
+    root,
+)
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, Joint
 from figures import FPS, clip, standing
 
@@ -253,6 +267,17 @@ def test_outside_the_range_is_clamped_and_reported() -> None:
     assert normalized.scale[-1] == pytest.approx(normalized.scale[0])
 
 
+def test_the_user_is_told_of_a_source_that_is_often_outside_its_range(findings: list[Finding]) -> None:
+    """A quarter of the time at 300; the far level is the one that lies opposite of close, 390."""
+    levels, cuts = np.repeat([300.0, 390.0, 400.0, 410.0], [250, 100, 450, 200]), [250, 350, 800]
+    source = clip([standing(320, level, 200) for level in levels], SIZE)
+    normalized = normalize(source, TARGET, TARGET_SIZE, cuts)
+    assert normalized.clamped_share == 0.25
+    (finding,) = findings
+    assert (finding.code, finding.values) == ("often-clamped", {"share": 0.25})
+    assert "25 %" in finding.message
+
+
 @pytest.mark.parametrize(("target_range", "factor"), [(30, 0.5), (0, 0.5), (30, 0.0), (30, 1.0)])
 def test_shrinking_a_range_about_its_median(target_range: float, factor: float) -> None:
     full = _range(200, 200 + target_range / 3, 200 + target_range, 100, 100 + target_range)
@@ -467,3 +492,133 @@ def test_the_frame_rate_does_not_matter() -> None:
     assert second.close == pytest.approx(first.close, abs=1)
     assert second.far == pytest.approx(first.far, abs=2)
     assert second.far_height == pytest.approx(first.far_height, rel=0.02)
+
+
+# Fitted once, placed pose by pose.
+
+
+def _far_and_wide(seconds: float, fps: int, crossing: float) -> Keypoints:
+    """Somebody who walks to and from the camera (each way ``crossing`` seconds), to both sides, one foot lifted."""
+    frames = []
+    for time in np.arange(round(seconds * fps)) / fps:
+        depth = 1 - abs((time / crossing) % 2 - 1)
+        height = 150 + 120 * depth
+        xy = standing(320 + 80 * np.sin(time), 300 + 120 * depth, height)
+        for feet, side in (([14, 19, 20, 21], 1), ([11, 22, 23, 24], -1)):
+            xy[feet, 1] -= 0.1 * height * max(0, side * np.sin(2 * np.pi * time))
+        frames.append(xy)
+    return clip(frames, SIZE, Fraction(fps))
+
+
+@pytest.mark.parametrize(
+    "missing", [[], LEGS, [Joint.MID_HIP, Joint.RIGHT_HIP, Joint.LEFT_HIP, *LEGS], [*range(1, 15)]]
+)
+def test_placing_pose_by_pose_is_placing_the_clip(missing: list[int]) -> None:
+    source = _without(_far_and_wide(4, 30, 2), missing)
+    source = _without(source, list(range(JOINT_COUNT)), slice(10, 20))
+    cuts = (50,)
+    fit = Retargeting.fit(source, measure(source, cuts), TARGET, TARGET_SIZE)
+    x = root(source)[:, 0]
+    levels = ground_line(source, cuts) if fit.by_feet else hip_line(source, cuts)
+    levels = np.zeros(len(source)) if levels is None else levels
+    poses = [fit.place(source.pose(index), levels[index], x[index]) for index in range(len(source))]
+    placed = Keypoints.of(poses, TARGET_SIZE, FPS)
+    expected = normalize(source, TARGET, TARGET_SIZE, cuts).keypoints
+    assert placed.xy.tobytes() == expected.xy.tobytes()
+    assert placed.confidence.tobytes() == expected.confidence.tobytes()
+    assert all(pose.xy.tobytes() == expected.xy[index].tobytes() for index, pose in enumerate(poses))
+
+
+def test_lines_and_roots_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(name: str) -> None:
+        original = getattr(statistics_module, name)
+
+        def call(*arguments: Any) -> Any:
+            calls.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(statistics_module, name, call)
+
+    for name in ("ground_line", "hip_line", "root"):
+        counted(name)
+    normalize(_walk_in_depth(4), TARGET, TARGET_SIZE)
+    assert sorted(calls) == ["ground_line", "hip_line", "root"]
+
+
+def test_a_measurement_is_its_parts() -> None:
+    source = _far_and_wide(3, 30, 2)
+    measured = measure(source, (40,))
+    for line, expected in ((measured.ground, ground_line(source, (40,))), (measured.hips, hip_line(source, (40,)))):
+        assert line is not None
+        assert expected is not None
+        assert np.array_equal(line, expected)
+    assert np.array_equal(measured.root, root(source))
+    assert measured.statistics == pose_statistics(source, (40,))
+    assert measured.torso == pytest.approx(0.32 * 270, rel=0.05)
+
+
+# An hour.
+
+
+def _noisy_walk(frames: int) -> Keypoints:
+    random = np.random.default_rng(0)
+    time = np.arange(frames)[:, None, None] / 30
+    way = np.concatenate([100 * np.sin(time), 20 * np.cos(time / 2)], axis=2)
+    xy = standing(300, 420, 230) + way + random.normal(0, 3, (frames, 1, 2))
+    return clip(xy.astype(np.float32), SIZE)
+
+
+def _besides(work: Callable[[Keypoints], Any], frames: int) -> int:
+    """Bytes at most in use during ``work``, without the keypoints that it takes and gives."""
+    source = _noisy_walk(frames)
+    tracemalloc.start()
+    result = work(source)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    given = result.keypoints if isinstance(result, Normalized) else result
+    return peak - (given.xy.nbytes + given.confidence.nbytes if isinstance(given, Keypoints) else 0)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda source: normalize(source, TARGET, TARGET_SIZE),
+        lambda source: place_unchanged(source, TARGET_SIZE),
+        lambda source: pose_statistics(source),
+        lambda source: unlike_frames(source, _noisy_walk(500)),
+    ],
+    ids=["normalize", "place_unchanged", "pose_statistics", "unlike_frames"],
+)
+def test_memory_besides_the_result_does_not_grow_with_the_clip(work: Callable[[Keypoints], Any]) -> None:
+    # Some numbers for each frame are needed, but none for each of its 137 joints: at most 30 MB in an hour.
+    short, long = _besides(work, 3000), _besides(work, 9000)
+    assert long - short < 6000 * 280
+    assert long < 40e6
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, few = _noisy_walk(300), _noisy_walk(40)
+    found: list[list[bytes]] = []
+    for block in (1024, 64, 1):
+        monkeypatch.setattr(keypoints_module, "BLOCK", block)
+        normalized = normalize(source, TARGET, TARGET_SIZE, (100,))
+        unchanged = place_unchanged(source, TARGET_SIZE)
+        arrays = [normalized.keypoints.xy, normalized.keypoints.confidence, normalized.scale, normalized.ground]
+        arrays += [unchanged.xy, root(source), unlike_frames(source, few)]
+        found.append([array.tobytes() for array in arrays])
+        assert pose_statistics(source) == pose_statistics(Keypoints(source.xy, source.confidence, SIZE, FPS))
+    assert found[0] == found[1] == found[2]
+
+
+def test_unlike_frames_are_those_far_from_all() -> None:
+    source, few = _noisy_walk(3000), _noisy_walk(40)
+    bent = source.xy.copy()
+    bent[1500:, [Joint.LEFT_WRIST, Joint.RIGHT_WRIST, Joint.LEFT_ELBOW], 1] -= 200
+    dance = Keypoints(bent, source.confidence, SIZE, FPS)
+    unlike = unlike_frames(dance, few)
+    assert np.array_equal(unlike, pose_distances(dance, few).min(axis=1) > 0.1)
+    assert unlike[1500:].all()
+    assert not unlike[:1500].any()
+    assert unlike_frames(dance, few[slice(0, 0)]).all()

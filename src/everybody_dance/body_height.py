@@ -7,7 +7,7 @@ and Motor Control of Human Movement*, figure 4.1).
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.skeleton import ANKLES, BONES, HEAD_JOINTS
+from everybody_dance.skeleton import ANKLES, BODY, BONES, HEAD_JOINTS
 
 HEAD_TO_ANKLE = 0.866
 """From the nose (0.905 of the height) down to the ankle (0.039)."""
@@ -39,8 +39,8 @@ def body_height(xy: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDA
     Returns:
         float64 (T,), in pixels; 0 where no bone was found.
     """
-    found = confidence > 0
-    place = xy.astype(np.float64)
+    found = confidence[:, BODY] > 0
+    place = xy[:, BODY].astype(np.float64)
     estimates = [_head_to_ankle(place, found) / HEAD_TO_ANKLE]
     for fraction, bones in _MEASURED:
         first, second = np.array([BONES[bone] for bone in bones]).T

@@ -3,10 +3,10 @@
 137 joints in OpenPose's order, as in ``skeleton``. Left and right are the person's own.
 """
 
-import zipfile
-import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,16 @@ Array = NDArray[np.float32]
 
 FEWEST_JOINTS = 3
 """A person is seen in a frame in which at least this many body joints were found."""
+
+CONFIDENT = 0.3
+"""Joints with less confidence than this may be guesses, hidden behind the body. Measured on MediaPipe, whose visibility
+is the scale that every detector's confidences should be on."""
+
+FULL_CONFIDENCE = 0.6
+"""Good detections have at least this confidence, and vary above it. Measured on MediaPipe."""
+
+BLOCK = 1024
+"""Frames that are worked on at a time, so that what the work needs besides its result does not grow with a clip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +51,10 @@ class Pose:
                 raise ValueError(f"{name} of a pose must be {shape}, not {array.shape}")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> tuple[type["Pose"], tuple[Array, Array]]:
+        # Unpickled arrays are writeable; only the constructor makes them read-only.
+        return Pose, (self.xy, self.confidence)
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -70,9 +84,9 @@ class Keypoints:
     """The joints of one person over a clip.
 
     Attributes:
-        xy: float32 (T, 137, 2), pixels of the upright frame. The frame's edges are at 0 and W (or H), so the first
-            pixel's centre is 0.5 and resizing is multiplication.
-        confidence: float32 (T, 137) in [0, 1]. 0 means not found, and then ``xy`` means nothing.
+        xy: float32 (T, 137, 2), pixels of the upright frame; 0 for joints that were not found. The frame's edges are at
+            0 and W (or H), so the first pixel's centre is 0.5 and resizing is multiplication.
+        confidence: float32 (T, 137) in [0, 1]. 0 means not found.
         size: (W, H) of the frame in pixels.
         fps: frames a second, exact.
     """
@@ -91,12 +105,17 @@ class Keypoints:
             raise ValueError(f"confidence must be {xy.shape[:2]}, not {confidence.shape}")
         if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
             raise ValueError("confidence must lie in [0, 1]")
-        if not np.isfinite(xy[confidence > 0]).all():
-            raise ValueError("xy of a joint that was found must be finite")
         if min(self.size) < 1 or self.fps <= 0:
             raise ValueError(f"size {self.size} and fps {self.fps} must be positive")
-        # A joint that was not found has no place: one canonical value, so that equal keypoints are equal bytes.
-        xy = np.where(confidence[..., None] > 0, xy, np.float32(0))
+        # Joints that were not found get one canonical place, so that equal keypoints are equal bytes.
+        own = False
+        for block in blocks(len(xy)):
+            canonical = np.where(confidence[block, :, None] > 0, xy[block], np.float32(0))
+            if not np.isfinite(canonical).all():
+                raise ValueError("xy of a joint that was found must be finite")
+            if not np.array_equal(canonical.view(np.uint32), xy[block].view(np.uint32)):
+                xy, own = (xy if own else xy.copy()), True
+                xy[block] = canonical
         object.__setattr__(self, "xy", xy)
         object.__setattr__(self, "confidence", confidence)
 
@@ -156,14 +175,40 @@ class Keypoints:
                 numerator, denominator = (int(value) for value in arrays["fps"])
                 fps = Fraction(numerator, denominator)
                 return cls(arrays["xy"], arrays["confidence"], (width, height), fps)
-        except (KeyError, TypeError, ZeroDivisionError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # a damaged archive makes zipfile, zlib and NumPy raise a dozen others
             raise ValueError(f"{path} is not a whole keypoints file") from error
+
+    @classmethod
+    def of(cls, poses: Sequence[Pose], size: tuple[int, int], fps: Fraction) -> Self:
+        """The clip of ``poses``, one for each frame."""
+        xy = np.array([pose.xy for pose in poses], np.float32).reshape(-1, JOINT_COUNT, 2)
+        confidence = np.array([pose.confidence for pose in poses], np.float32).reshape(-1, JOINT_COUNT)
+        return cls(xy, confidence, size, fps)
 
     @classmethod
     def empty(cls, frames: int, size: tuple[int, int], fps: Fraction) -> Self:
         """``frames`` frames in which nobody was found."""
         xy = np.zeros((frames, JOINT_COUNT, 2), np.float32)
         return cls(xy, np.zeros((frames, JOINT_COUNT), np.float32), size, fps)
+
+
+def shots(frames: int, cuts: Sequence[int]) -> list[slice]:
+    """The shots of a clip of ``frames`` frames, given the first frame of each shot after the first."""
+    edges = sorted({0, frames, *(cut for cut in cuts if 0 < cut < frames)})
+    return [slice(first, stop) for first, stop in pairwise(edges)]
+
+
+def blocks(frames: int, first: int = 0) -> Iterator[slice]:
+    """The frames from ``first`` up to ``frames`` in blocks of at most ``BLOCK``."""
+    return (slice(start, min(start + BLOCK, frames)) for start in range(first, frames, BLOCK))
+
+
+def in_blocks(function: Callable[[Array, Array], NDArray[Any]], keypoints: Keypoints) -> NDArray[Any]:
+    """``function`` of (xy, confidence), which gives a row for each frame, applied to a block of frames at a time."""
+    parts = [slice(0, 0), *blocks(len(keypoints))]  # the empty one, for clips without frames
+    return np.concatenate([function(keypoints.xy[part], keypoints.confidence[part]) for part in parts])
 
 
 def with_skull(xy: Array, confidence: Array) -> tuple[Array, Array]:

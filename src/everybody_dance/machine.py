@@ -2,17 +2,37 @@
 
 import math
 import os
-from contextlib import suppress
 from pathlib import Path
 
-CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use: its affinity and its container's share, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = CGROUP_LIMIT.read_text().split()
-        if quota != "max":
-            cores = min(cores, math.ceil(int(quota) / int(period)))
-    return max(cores, 1)
+    """Processor cores that this process may use: its affinity and its container's share, at least 1.
+
+    ``os.cpu_count`` counts the machine's cores: in a container or under a batch system these are often many more.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(_container_share(), allowed)))
+
+
+def _container_share() -> float:
+    """The CPU quota, in cores, of this process's control group (cgroup v2, Linux); infinite where there is none."""
+    try:
+        lines = OWN_CGROUP.read_text().splitlines()
+    except OSError:
+        return math.inf
+    path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    own = CGROUPS / path
+    # A quota of any group above limits it as well.
+    return min(_quota(group / "cpu.max") for group in (own, *own.parents) if group.is_relative_to(CGROUPS))
+
+
+def _quota(file: Path) -> float:
+    """What a ``cpu.max`` file grants in cores: it holds ``QUOTA PERIOD`` in microseconds, or ``max PERIOD``."""
+    try:
+        quota, period = (int(number) for number in file.read_text().split())
+    except (OSError, ValueError):
+        return math.inf
+    return quota / period if period > 0 else math.inf

@@ -22,14 +22,13 @@ from everybody_dance.appearance.limbs import (
     LIMBS,
     MIRROR_SIGNS,
     SHORTEST,
-    SURE,
     TRUNK,
     origin_of,
     picture_size,
     shapes_of,
 )
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import Array, Pose, with_skull
+from everybody_dance.keypoints import CONFIDENT, Array, Pose, with_skull
 
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length by at most this factor."""
@@ -87,7 +86,7 @@ class LimbBank:
         """
         image = behind.copy()
         xy, confidence = with_skull(pose.xy, pose.confidence)
-        hidden = confidence[ENDS].min(axis=1) < SURE
+        hidden = confidence[ENDS].min(axis=1) < CONFIDENT  # behind the body: laid beneath the trunk
         hidden[TRUNK] = False
         for limb in np.argsort(~hidden, kind="stable").tolist():
             if weights[limb].any():

@@ -18,7 +18,6 @@ from everybody_dance.appearance.limbs import (
     IN_MIRROR,
     LIMBS,
     MIRROR_SIGNS,
-    SURE,
     TRUNK,
     Limb,
     direction,
@@ -29,7 +28,7 @@ from everybody_dance.appearance.limbs import (
 from everybody_dance.appearance.selection import greedy_cover
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import Array, Keypoints, Pose, with_skull
+from everybody_dance.keypoints import CONFIDENT, Array, Keypoints, Pose, with_skull
 from everybody_dance.skeleton import BONES, Joint
 
 MOST_CANDIDATES = 200
@@ -178,7 +177,7 @@ def typical_height(keypoints: Keypoints) -> float:
 
 def _drawbacks(xy: Array, confidence: Array, height: float) -> Array:
     """(N, L): penalty of each limb's picture: an occlusion flag plus the covered fraction."""
-    hidden = confidence[:, ENDS].min(axis=2) < SURE
+    hidden = confidence[:, ENDS].min(axis=2) < CONFIDENT
     covered = np.stack([_covered(*joints, height) for joints in zip(xy, confidence, strict=True)])
     return np.asarray(DRAWBACK * (hidden + covered), np.float32)
 

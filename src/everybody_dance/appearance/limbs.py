@@ -71,9 +71,6 @@ _LENGTH_WEIGHT, _FACING_WEIGHT, _BEHIND = 2.0, 2.0, 0.1
 # Signs of the columns of ``shapes_of`` in a mirror.
 MIRROR_SIGNS = np.array([1, -1, 1, 1, -1, 1, -1, 1, 1, 1, -1, 1], np.float32)
 
-SURE = 0.3
-"""A limb whose joints have a lower confidence is hidden behind the body, and is laid beneath the trunk."""
-
 SHORTEST = 1e-3
 """Pixels: what is shorter has no direction."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import Pose, with_skull
+from everybody_dance.keypoints import FULL_CONFIDENCE, Pose, with_skull
 from everybody_dance.skeleton import (
     BODY_BONES,
     EARS,
@@ -25,9 +25,6 @@ from everybody_dance.skeleton import (
     SKULL,
     Joint,
 )
-
-FULL_CONFIDENCE = 0.6
-"""Joints at least this sure are drawn at full brightness: the usual scores of good detections do not flicker."""
 
 DIMMEST = 0.2
 """Brightness of the least sure joints that are drawn at all."""
@@ -260,6 +257,7 @@ def _paint_fine(
 
 
 def _brightness(confidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    # The confidences of good detections vary above FULL_CONFIDENCE; the brightness must not flicker with them.
     return np.asarray(np.clip(confidence / FULL_CONFIDENCE, DIMMEST, 1), np.float32)
 
 

@@ -38,6 +38,7 @@ from everybody_dance.evaluation.results import Provenance
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.machine import usable_cores
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.normalize import place_unchanged
 from everybody_dance.subject.subject import Subject
@@ -161,7 +162,7 @@ class Studio:
         return true_keypoints(DANCERS[dancer], CHOREOGRAPHIES[dance], round(self.seconds * rate), rate, self.size)
 
     def _video(self, name: str, dancer: Dancer, dance: str, seconds: float, on_progress: OnProgress) -> Path:
-        from everybody_dance.pose.detection import deaf_to_ctrl_c
+        from everybody_dance.pose.detector_process import deaf_to_ctrl_c
         from everybody_dance.video.writer import VideoWriter
 
         path = self.folder / f"{name}.mp4"
@@ -169,7 +170,7 @@ class Studio:
         if not path.exists():
             with (
                 VideoWriter(path, self.size, Fraction(RATE)) as writer,
-                ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
+                ProcessPoolExecutor(usable_cores(), get_context("spawn")) as pool,
             ):
                 with deaf_to_ctrl_c():  # this starts processes
                     frames = pool.map(partial(_picture, dancer, dance, self.size), range(count), chunksize=8)

@@ -30,7 +30,7 @@ PARTS: dict[str, NDArray[np.int64]] = {
 
 
 class FrameDetector(Protocol):
-    """Finds people in frames that come in order: ``pose.detection.FollowingDetector``."""
+    """Finds people in frames that come in order: ``pose.detector_process.FollowingDetector``."""
 
     def people(self, image: Image, /) -> list[Person]: ...
     def close(self) -> None: ...

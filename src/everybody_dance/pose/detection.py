@@ -1,19 +1,14 @@
 """A video to the keypoints of one person: decoded once, detected on all cores, remembered by content."""
 
 import json
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,25 +17,17 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import cache_folder, write_text
 from everybody_dance.images import Image
-from everybody_dance.keypoints import NOBODY, Keypoints, Pose
+from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.detectors import DETECTORS, Detector, DetectorKind
+from everybody_dance.pose.detector_process import CHUNK, people_in_frames, shrinking
+from everybody_dance.pose.detectors import DETECTORS, DetectorKind
 from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE
-from everybody_dance.pose.people import Person, jumps
+from everybody_dance.pose.people import jumps
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoReader
-
-CHUNK = 60
-"""Frames that one detector follows. Fixed, so that the result does not depend on the number of cores."""
-
-WARM_UP = 6
-"""Frames before a chunk that its detector sees first, to find the person before it counts."""
-
-LONG_SIDE = 1280
-"""Frames are shrunk to this for detection; the networks see far less."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +111,13 @@ def detect_video(
             return _from_openpose(reader, pose, on_frame, on_progress)
         kind = DETECTORS[pose]
         remembered = _cache_path(path, kind, reader.fps)
-        detection = _remembered(remembered, kind)
+        detection = _remembered(remembered, kind, reader.size, reader.fps)
         if detection is None:
             finder = CutFinder(float(reader.fps))
             frames = _passing(reader, finder, on_frame, on_progress)
             xy, confidence = _detect(frames, pose, workers or usable_cores())
-            scale = max(1.0, max(reader.size) / LONG_SIDE)
-            keypoints = Keypoints(xy * np.float32(scale), confidence, reader.size, reader.fps)
+            scale = np.float32(shrinking(*reader.size))
+            keypoints = Keypoints(xy * scale, confidence, reader.size, reader.fps)
             detection = Detection(keypoints, finder.cuts(), kind.name, kind.supplied)
             _remember(detection, remembered)
         elif on_frame is not None:
@@ -173,127 +160,15 @@ def _from_openpose(
     return Detection(keypoints, finder.cuts(), people.name, people.supplied)
 
 
-class FollowingDetector:
-    """Follows people through frames that are given one by one, in a process of its own, which keeps its logs quiet.
-
-    Close it, or use it as a context.
-
-    Args:
-        name: of a detector, in ``DETECTORS``.
-    """
-
-    def __init__(self, name: str = DEFAULT_DETECTOR) -> None:
-        self.name, self.supplied = DETECTORS[name].name, DETECTORS[name].supplied
-        with deaf_to_ctrl_c():
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin_worker, initargs=(name,))
-
-    def people(self, image: Image, /) -> list[Person]:
-        """As ``Detector.people``.
-
-        Raises:
-            DanceError: the detector stopped (``detector-failed``).
-        """
-        small = _shrunk(image)
-        try:
-            with deaf_to_ctrl_c():
-                found = self._pool.submit(_people, small)
-            people = found.result()
-        except BrokenProcessPool as error:
-            raise _stopped() from error
-        scale = np.float32(image.shape[0] / small.shape[0])
-        return [Person(Pose(person.pose.xy * scale, person.pose.confidence)) for person in people]
-
-    def close(self) -> None:
-        """Let go of the process."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def __enter__(self) -> "FollowingDetector":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 def _detect(frames: Iterator[Image], name: str, workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(T, 137, 2) and (T, 137) in pixels of the shrunk frames. At most a few chunks are in memory at a time."""
-    people: list[list[Person]] = []
-    waiting: deque[Future[list[list[Person]]]] = deque()
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=(name,))
-    try:
-        for warm_up, chunk in _chunks(frames):
-            with deaf_to_ctrl_c():  # a submission may start a process
-                waiting.append(pool.submit(_detect_chunk, chunk, warm_up))
-            if len(waiting) > workers:
-                people += waiting.popleft().result()
-        for future in waiting:
-            people += future.result()
-    except BrokenProcessPool as error:
-        raise _stopped() from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    poses = [found[0].pose if found else NOBODY for found in people]
-    if not poses:
-        return np.zeros((0, JOINT_COUNT, 2), np.float32), np.zeros((0, JOINT_COUNT), np.float32)
-    return np.stack([pose.xy for pose in poses]), np.stack([pose.confidence for pose in poses])
-
-
-def _chunks(frames: Iterator[Image]) -> Iterator[tuple[int, Image]]:
-    """(frames of warm-up, stacked frames): CHUNK new ones each, behind the last of the chunk before."""
-    held: list[Image] = []
-    warm_up = 0
-    for frame in frames:
-        held.append(_shrunk(frame))
-        if len(held) - warm_up == CHUNK:
-            yield warm_up, np.stack(held)
-            held, warm_up = held[-WARM_UP:], WARM_UP
-    if len(held) > warm_up:
-        yield warm_up, np.stack(held)
-
-
-def _shrunk(frame: Image) -> Image:
-    scale = LONG_SIDE / max(frame.shape[:2])
-    if scale >= 1:
-        return frame
-    size = round(frame.shape[1] * scale), round(frame.shape[0] * scale)
-    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-@contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started here never hear Ctrl-C, not even while they load; this one hears it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows has none
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_worker: list[Detector] = []
-"""In a worker process: its detector, once it is loaded."""
-
-
-def _begin_worker(name: str) -> None:
-    """In a worker: silence native code that writes to stderr, and load the detector."""
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
-    cv2.setNumThreads(1)
-    _worker.append(DETECTORS[name].load())
-
-
-def _people(frame: Image) -> list[Person]:
-    return _worker[0].people(frame)
-
-
-def _detect_chunk(frames: Image, warm_up: int) -> list[list[Person]]:
-    _worker[0].reset()
-    return [_people(frame) for frame in frames][warm_up:]
-
-
-def _stopped() -> DanceError:
-    return DanceError("detector-failed", "The pose detector stopped; perhaps the memory ran out.")
+    """xy (T, 137, 2), in pixels of the shrunk frames, and confidence (T, 137)."""
+    places, confidences = [np.zeros((0, JOINT_COUNT, 2), np.float32)], [np.zeros((0, JOINT_COUNT), np.float32)]
+    with closing(people_in_frames(frames, name, workers)) as found:
+        # Arrays of many frames take far less memory than as many poses.
+        while poses := [people[0].pose if people else NOBODY for people in islice(found, CHUNK)]:
+            places.append(np.stack([pose.xy for pose in poses]))
+            confidences.append(np.stack([pose.confidence for pose in poses]))
+    return np.concatenate(places), np.concatenate(confidences)
 
 
 def _cache_path(path: Path, kind: DetectorKind, fps: Fraction) -> Path:
@@ -309,9 +184,11 @@ def _remember(detection: Detection, path: Path) -> None:
         events.remark("not-cached", f"The keypoints could not be kept for later: {error}")
 
 
-def _remembered(path: Path, kind: DetectorKind) -> Detection | None:
-    """The detection that was kept, if it is whole: a damaged one is made anew."""
+def _remembered(path: Path, kind: DetectorKind, size: tuple[int, int], fps: Fraction) -> Detection | None:
+    """The detection that was kept, if it is whole and of a video of this size and rate: else it is made anew."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_text())["cuts"])
-        return Detection(Keypoints.load(path), cuts, kind.name, kind.supplied)
+        cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_bytes())["cuts"])
+        keypoints = Keypoints.load(path)
+        if (keypoints.size, keypoints.fps) == (size, fps) and all(0 < cut < len(keypoints) for cut in cuts):
+            return Detection(keypoints, cuts, kind.name, kind.supplied)
     return None

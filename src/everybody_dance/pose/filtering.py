@@ -1,43 +1,53 @@
-"""Filtering of keypoints over time: outliers removed, short gaps filled, jitter smoothed; never across a cut.
+"""Keypoints over time: remove outliers, fill short gaps, smooth jitter; never across a cut.
 
-All lengths are in seconds. ``clean`` filters a whole clip, ``CausalFilter`` frame by frame with the past alone.
-(*Temporal smoothing* is another thing: the previous frame that the generator is given.)
+All durations are in seconds, so that a clip is filtered alike at any frame rate. ``causal_filter`` does the same for
+poses that come one by one. What the paper calls "temporal smoothing" is something else: the generator's previous frame.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from everybody_dance.keypoints import Array, Keypoints, Pose
+from everybody_dance.keypoints import Array, Keypoints, blocks, shots
 from everybody_dance.pose.options import SMOOTHINGS
-from everybody_dance.skeleton import BODY, JOINT_COUNT
 
 FILLED_CONFIDENCE = 0.5
-"""Factor on the confidence of a joint that was interpolated."""
+"""Factor on the confidence of a joint that was interpolated or held in its place."""
 
 OUTLIER = 0.08
-"""A joint that jumps by more than this share of the person's extent and comes straight back was misplaced."""
+"""A joint that jumps by more than this share of the person's extent and comes straight back is an outlier."""
 
 OUTLIER_SECONDS = 1 / 30
-"""A jump that lasts no longer than this is looked for: one frame at usual rates."""
-
-MEDIAN_REACH = 0.11
-"""Seconds to each side that the median takes in: seven frames in all at 24, 25 and 30 frames a second."""
-
-GAUSSIAN_SIGMA = 1 / 30
-"""Standard deviation of the Gaussian in seconds."""
+"""The longest time that an outlier stays away: one frame at 30 frames a second."""
 
 LONGEST_GAP = 0.4
-"""Gaps up to this many seconds are filled."""
+"""Seconds: longer gaps are not filled."""
 
-BLOCK = 16
-"""Joints that are filtered at a time, so that memory stays small however long the clip is."""
+MEDIAN_REACH = 0.11
+"""Seconds on each side that the median takes in: 7 frames at 24 to 30 frames a second, 15 at 60, 27 at 120."""
 
-Shot = tuple[Array, Array]
+SIGMA = 1 / 30
+"""Seconds: the standard deviation of the Gaussian, one frame at 30 frames a second."""
+
+TRUNCATED = 4.0
+"""Standard deviations at which the Gaussian is cut off."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of the filtering.
+
+    Attributes:
+        change: from xy (T, 137, 2) and confidence (T, 137) of a stretch of a shot to new ones.
+        reach: frames on each side that the result for a frame depends on.
+    """
+
+    change: Callable[[Array, Array], tuple[Array, Array]]
+    reach: int
 
 
 def clean(keypoints: Keypoints, cuts: Sequence[int] = (), smoothing: str = "none") -> Keypoints:
@@ -46,45 +56,31 @@ def clean(keypoints: Keypoints, cuts: Sequence[int] = (), smoothing: str = "none
     Args:
         keypoints: as detected.
         cuts: first frames of new shots.
-        smoothing: one of ``SMOOTHINGS``: a median over ``MEDIAN_REACH``, a Gaussian of ``GAUSSIAN_SIGMA``, both in
-            turn, or none (the default for training footage, whose pictures must match its poses).
+        smoothing: one of ``SMOOTHINGS``: the median, the Gaussian, both in turn, or none (the default, for training
+            footage, whose pictures must match its poses).
+
+    Raises:
+        ValueError: ``smoothing`` is not one of ``SMOOTHINGS``.
     """
-    keypoints = fill_gaps(remove_outliers(keypoints, cuts), cuts)
-    reach, sigma = smoothing_in_frames(smoothing, float(keypoints.fps))
-    return smooth(keypoints, cuts, median=2 * reach + 1 if reach else 0, gaussian=sigma)
+    median, gaussian = smoothing_steps(smoothing)
+    steps = [_outlier_step(keypoints), _gap_step(keypoints, LONGEST_GAP)]
+    return _filtered(keypoints, cuts, steps + _smoothing(keypoints, MEDIAN_REACH * median, SIGMA * gaussian))
 
 
-def smoothing_in_frames(smoothing: str, fps: float) -> tuple[int, float]:
-    """The median's reach to each side and the Gaussian's standard deviation, in frames; 0 where they are off.
+def smoothing_steps(smoothing: str) -> tuple[bool, bool]:
+    """Whether ``smoothing``, one of ``SMOOTHINGS``, takes a median, and whether it takes a Gaussian.
 
-    Args:
-        smoothing: one of ``SMOOTHINGS``.
-        fps: frames a second.
+    Raises:
+        ValueError: it is not one of ``SMOOTHINGS``.
     """
     if smoothing not in SMOOTHINGS:
         raise ValueError(f"smoothing must be one of {SMOOTHINGS}, not {smoothing!r}")
-    reach = round(MEDIAN_REACH * fps) if smoothing in ("median", "both") else 0
-    return reach, GAUSSIAN_SIGMA * fps if smoothing in ("gaussian", "both") else 0.0
+    return smoothing in ("median", "both"), smoothing in ("gaussian", "both")
 
 
 def remove_outliers(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Keypoints:
-    """Take out joints that are far from both neighbours in time while these are close to each other."""
-    spread = _extent(keypoints)
-    step = max(round(OUTLIER_SECONDS * keypoints.fps), 1)
-
-    def shot(xy: Array, confidence: Array) -> Shot:
-        if len(xy) <= 2 * step:
-            return xy, confidence
-        before, here, after = xy[: -2 * step], xy[step:-step], xy[2 * step :]
-        known = (confidence[: -2 * step] > 0) & (confidence[step:-step] > 0) & (confidence[2 * step :] > 0)
-        there, back = np.linalg.norm(here - before, axis=-1), np.linalg.norm(here - after, axis=-1)
-        apart = np.linalg.norm(after - before, axis=-1)
-        outlier = known & (np.minimum(there, back) > OUTLIER * spread) & (apart < 0.5 * np.minimum(there, back))
-        confidence = confidence.copy()
-        confidence[step:-step][outlier] = 0
-        return xy, confidence
-
-    return _by_shot(keypoints, cuts, shot)
+    """Remove joints that jump away and come straight back, within ``OUTLIER_SECONDS``."""
+    return _filtered(keypoints, cuts, [_outlier_step(keypoints)])
 
 
 def fill_gaps(keypoints: Keypoints, cuts: Sequence[int] = (), longest: float = LONGEST_GAP) -> Keypoints:
@@ -95,11 +91,90 @@ def fill_gaps(keypoints: Keypoints, cuts: Sequence[int] = (), longest: float = L
         cuts: first frames of new shots.
         longest: gaps up to this many seconds are filled; longer ones, and those at a shot's ends, stay.
     """
+    return _filtered(keypoints, cuts, [_gap_step(keypoints, longest)])
+
+
+def smooth(
+    keypoints: Keypoints, cuts: Sequence[int] = (), median: float = MEDIAN_REACH, gaussian: float = SIGMA
+) -> Keypoints:
+    """Median, then Gaussian, over the frames in which a joint was found; which joints are found does not change.
+
+    Args:
+        keypoints: to smooth.
+        cuts: first frames of new shots.
+        median: seconds on each side that the median takes in; 0: no median.
+        gaussian: standard deviation in seconds; 0: no Gaussian.
+    """
+    return _filtered(keypoints, cuts, _smoothing(keypoints, median, gaussian))
+
+
+def extents(xy: Array, confidence: Array) -> NDArray[np.float32]:
+    """The size of the person in each frame.
+
+    Args:
+        xy: (T, 137, 2) in pixels.
+        confidence: (T, 137).
+
+    Returns:
+        float32 (T,): width or height of the box around the joints found, whichever is larger; -inf where none is.
+    """
+    found = (confidence > 0)[..., None]
+    high = np.where(found, xy, -np.inf).max(axis=1)
+    low = np.where(found, xy, np.inf).min(axis=1)
+    return np.asarray((high - low).max(axis=1), np.float32)
+
+
+def median_of_known(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Median over the last axis without the NaNs; 0 where there is nothing else."""
+    ordered = np.sort(windows, axis=-1)  # NaNs go last
+    count = np.isfinite(ordered).sum(-1, keepdims=True)
+    low, high = np.maximum((count - 1) // 2, 0), np.maximum(count // 2, 0)
+    high = np.minimum(high, ordered.shape[-1] - 1)
+    middle = (np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1))[..., 0] / 2
+    return np.nan_to_num(middle)
+
+
+def _outlier_step(keypoints: Keypoints) -> _Step:
+    """A joint far from where it was before and where it is after, while these two are close, was not there.
+
+    An outlier of up to ``longest`` frames lies between a frame before it and one after it, ``longest + 1`` apart. So
+    each frame is compared with all such pairs around it: at 30 frames a second with its two neighbours.
+    """
+    threshold = OUTLIER * _typical_extent(keypoints)
+    longest = max(1, round(OUTLIER_SECONDS * float(keypoints.fps)))
+
+    def change(xy: Array, confidence: Array) -> tuple[Array, Array]:
+        found = confidence > 0
+        outlier = np.zeros_like(found)
+        tested = max(len(xy) - longest - 1, 0)
+        for earlier in range(1, longest + 1):
+            before, here, after = (slice(first, first + tested) for first in (0, earlier, longest + 1))
+            known = found[before] & found[here] & found[after]
+            there = np.linalg.norm(xy[here] - xy[before], axis=-1)
+            back = np.linalg.norm(xy[here] - xy[after], axis=-1)
+            apart = np.linalg.norm(xy[after] - xy[before], axis=-1)
+            away = np.minimum(there, back)
+            outlier[here] |= known & (away > threshold) & (apart < 0.5 * away)
+        return np.where(outlier[..., None], 0, xy), np.where(outlier, 0, confidence)
+
+    return _Step(change, longest)
+
+
+def _typical_extent(keypoints: Keypoints) -> float:
+    """Median size of the person over the video, in pixels, at least 1."""
+    sizes = [extents(keypoints.xy[block], keypoints.confidence[block]) for block in blocks(len(keypoints))]
+    known = np.concatenate(sizes) if sizes else np.zeros(0, np.float32)
+    known = known[np.isfinite(known)]
+    return float(max(np.median(known), 1.0)) if known.size else 1.0
+
+
+def _gap_step(keypoints: Keypoints, longest: float) -> _Step:
+    """Gaps of up to ``longest`` seconds are filled."""
     most = int(longest * keypoints.fps)
 
-    def shot(xy: Array, confidence: Array) -> Shot:
+    def change(xy: Array, confidence: Array) -> tuple[Array, Array]:
         frames = len(xy)
-        index = np.arange(frames)[:, None]
+        index = np.arange(frames, dtype=np.int32)[:, None]
         found = confidence > 0
         before = np.maximum.accumulate(np.where(found, index, -1), axis=0)
         after = np.minimum.accumulate(np.where(found, index, frames)[::-1], axis=0)[::-1]
@@ -112,131 +187,52 @@ def fill_gaps(keypoints: Keypoints, cuts: Sequence[int] = (), longest: float = L
         confidence[rows, joints] = FILLED_CONFIDENCE * np.minimum(confidence[first, joints], confidence[last, joints])
         return xy, confidence
 
-    return _by_shot(keypoints, cuts, shot)
+    return _Step(change, most)
 
 
-def smooth(keypoints: Keypoints, cuts: Sequence[int] = (), median: int = 7, gaussian: float = 1.0) -> Keypoints:
-    """Median, then Gaussian, over the frames in which a joint was found; which joints are found does not change.
-
-    Args:
-        keypoints: to smooth.
-        cuts: first frames of new shots.
-        median: window in frames, odd; 0: off.
-        gaussian: standard deviation in frames; 0: off.
-    """
-
-    def shot(xy: Array, confidence: Array) -> Shot:
-        found = confidence > 0
-        if median:
-            # Not found is NaN, so that it takes no part; the ends are reflected.
-            reach = min(median // 2, len(xy) - 1)
-            padded = np.pad(np.where(found[..., None], xy, np.nan), ((reach, reach), (0, 0), (0, 0)), "reflect")
-            windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-            xy = np.where(found[..., None], _nan_median(windows), 0).astype(np.float32)
-        if gaussian:
-            weight = ndimage.gaussian_filter1d(found.astype(np.float32), gaussian, axis=0, mode="reflect")
-            total = ndimage.gaussian_filter1d(np.where(found[..., None], xy, 0), gaussian, axis=0, mode="reflect")
-            xy = np.where(found[..., None], total / np.maximum(weight, 1e-6)[..., None], 0).astype(np.float32)
-        return xy, confidence
-
-    return _by_shot(keypoints, cuts, shot)
+def _smoothing(keypoints: Keypoints, median: float, gaussian: float) -> list[_Step]:
+    """The steps of ``smooth``."""
+    steps = []
+    reach = round(median * float(keypoints.fps))
+    if reach:
+        steps.append(_Step(partial(_median, reach=reach), reach))
+    sigma = gaussian * float(keypoints.fps)
+    if sigma:
+        steps.append(_Step(partial(_gaussian, sigma=sigma), int(TRUNCATED * sigma + 0.5)))
+    return steps
 
 
-class CausalFilter:
-    """Filters one frame after another, with the past alone: the twin of ``clean`` for live use.
-
-    A joint that jumps is held back for ``OUTLIER_SECONDS``, then believed. A joint that is missing stays where it was
-    for ``LONGEST_GAP``. Places are smoothed by a median over the last ``MEDIAN_REACH`` and an exponential average with
-    the time constant ``GAUSSIAN_SIGMA``; of a steady movement the result is late by about half of the one plus the
-    other, 0.09 s with both.
-
-    Args:
-        fps: frames a second.
-        smoothing: one of ``SMOOTHINGS``.
-    """
-
-    def __init__(self, fps: float, smoothing: str = "both") -> None:
-        self._fps = fps
-        self._reach, sigma = smoothing_in_frames(smoothing, fps)
-        self._weight = 1 - float(np.exp(-1 / sigma)) if sigma else 1.0
-        self._patience = max(round(OUTLIER_SECONDS * fps), 1)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._xy = np.zeros((JOINT_COUNT, 2), np.float32)  # last believed places
-        self._confidence = np.zeros(JOINT_COUNT, np.float32)
-        self._age = np.full(JOINT_COUNT, np.iinfo(np.int64).max // 2)  # frames since they were seen
-        self._jumped = np.zeros(JOINT_COUNT, np.int64)  # frames for which a joint has been elsewhere
-        self._history: list[Array] = []
-        self._average = np.full((JOINT_COUNT, 2), np.nan, np.float32)
-
-    def step(self, pose: Pose | None, cut: bool = False) -> Pose:
-        """The next frame, filtered.
-
-        Args:
-            pose: as detected; None where nobody is seen.
-            cut: whether the frame begins a new shot, before which nothing counts.
-        """
-        if cut:
-            self._reset()
-        found = np.zeros(JOINT_COUNT, bool) if pose is None else pose.found
-        if pose is not None:
-            self._believe(pose, found & ~self._held_back(pose))
-        held = self._age <= LONGEST_GAP * self._fps
-        # Joints are in the history where they were seen or are still held, and NaN elsewhere.
-        place = np.where(held[:, None], self._xy, np.float32(np.nan))
-        self._history = [*self._history[-self._reach :], place] if self._reach else [place]
-        middle = _nan_median(np.stack(self._history, axis=-1))
-        started = np.isfinite(self._average)
-        self._average = np.where(started, self._average + self._weight * (middle - self._average), middle)
-        self._average = np.where(held[:, None], self._average, np.float32(np.nan)).astype(np.float32)
-        factor = np.where(self._age == 0, np.float32(1), np.float32(FILLED_CONFIDENCE))
-        confidence = np.where(held, factor * self._confidence, np.float32(0))
-        self._age = self._age + 1
-        return Pose(np.nan_to_num(self._average), confidence)
-
-    def _held_back(self, pose: Pose) -> NDArray[np.bool_]:
-        """bool (137,): joints that have jumped, and not for long enough to be believed."""
-        known = pose.found & (self._age <= LONGEST_GAP * self._fps)
-        body = pose.xy[BODY][pose.found[BODY]]
-        spread = max(float(np.ptp(body, axis=0).max()), 1.0) if len(body) else 1.0
-        far = known & (np.linalg.norm(pose.xy - self._xy, axis=-1) > OUTLIER * spread)
-        # A fast movement is far in every frame: only its first frame is held back.
-        self._jumped = np.where(far, self._jumped + 1, 0)
-        return np.asarray(far & (self._jumped <= self._patience))
-
-    def _believe(self, pose: Pose, joints: NDArray[np.bool_]) -> None:
-        self._xy = np.where(joints[:, None], pose.xy, self._xy)
-        self._confidence = np.where(joints, pose.confidence, self._confidence)
-        self._age = np.where(joints, 0, self._age)
+def _median(xy: Array, confidence: Array, reach: int) -> tuple[Array, Array]:
+    """The median of ``2 * reach + 1`` frames, of those in which the joint was found; the ends are reflected."""
+    found = (confidence > 0)[..., None]
+    reach = min(reach, len(xy) - 1)
+    padded = np.pad(np.where(found, xy, np.nan), ((reach, reach), (0, 0), (0, 0)), "reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+    return np.asarray(np.where(found, median_of_known(windows), 0), np.float32), confidence
 
 
-def _nan_median(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Median over the last axis without the NaNs; 0 where there is nothing else."""
-    ordered = np.sort(windows, axis=-1)  # NaNs go last
-    count = np.isfinite(ordered).sum(-1, keepdims=True)
-    low, high = np.maximum((count - 1) // 2, 0), np.maximum(count // 2, 0)
-    high = np.minimum(high, ordered.shape[-1] - 1)
-    middle = (np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1))[..., 0] / 2
-    return np.nan_to_num(middle)
+def _gaussian(xy: Array, confidence: Array, sigma: float) -> tuple[Array, Array]:
+    """The mean weighted by a Gaussian of ``sigma`` frames, over those in which the joint was found."""
+    found = confidence > 0
+
+    def filtered(values: Array) -> Array:
+        return ndimage.gaussian_filter1d(values, sigma, axis=0, mode="reflect", truncate=TRUNCATED)
+
+    weight, total = filtered(found.astype(np.float32)), filtered(np.where(found[..., None], xy, 0))
+    smoothed = np.where(found[..., None], total / np.maximum(weight, 1e-6)[..., None], 0)
+    return smoothed.astype(np.float32), confidence
 
 
-def _extent(keypoints: Keypoints) -> float:
-    """Median size of the person over the video, in pixels."""
-    seen = keypoints.found.any(axis=1)
-    if not seen.any():
-        return 1.0
-    found = keypoints.found[seen][..., None]
-    high = np.where(found, keypoints.xy[seen], -np.inf).max(axis=1)
-    low = np.where(found, keypoints.xy[seen], np.inf).min(axis=1)
-    return float(max(np.median((high - low).max(axis=1)), 1.0))
-
-
-def _by_shot(keypoints: Keypoints, cuts: Sequence[int], change: Callable[[Array, Array], Shot]) -> Keypoints:
-    edges = sorted({0, len(keypoints), *(cut for cut in cuts if 0 < cut < len(keypoints))})
+def _filtered(keypoints: Keypoints, cuts: Sequence[int], steps: Sequence[_Step]) -> Keypoints:
+    """Apply the steps to each shot, a block of frames at a time, with as many around it as they reach."""
+    reach = sum(step.reach for step in steps)
     xy, confidence = np.empty_like(keypoints.xy), np.empty_like(keypoints.confidence)
-    for first, last in pairwise(edges):
-        for joint in range(0, JOINT_COUNT, BLOCK):
-            part = slice(first, last), slice(joint, joint + BLOCK)
-            xy[part], confidence[part] = change(keypoints.xy[part], keypoints.confidence[part])
+    for shot in shots(len(keypoints), cuts):
+        for block in blocks(shot.stop, shot.start):
+            around = slice(max(block.start - reach, shot.start), min(block.stop + reach, shot.stop))
+            part = keypoints.xy[around], keypoints.confidence[around]
+            for step in steps:
+                part = step.change(*part)
+            inner = slice(block.start - around.start, block.stop - around.start)
+            xy[block], confidence[block] = part[0][inner], part[1][inner]
     return replace(keypoints, xy=xy, confidence=confidence)

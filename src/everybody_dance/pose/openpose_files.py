@@ -25,7 +25,8 @@ _OLDER_23 = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 22, 23, 12, 13, 14, 19, 20, 0, 1
 # The later one: nose first, heels, neither neck nor middle of the hips.
 _LATER_23 = (0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24)
 _BODY_25 = tuple(range(25))
-ORDERS: dict[str, tuple[int, ...]] = {"18": _COCO_18, "23": _OLDER_23, "23-later": _LATER_23, "25": _BODY_25}
+LATER_23 = "23-later"
+ORDERS: dict[str, tuple[int, ...]] = {"18": _COCO_18, "23": _OLDER_23, LATER_23: _LATER_23, "25": _BODY_25}
 
 _PARTS = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
 
@@ -93,7 +94,8 @@ def content_of_folder(place: str) -> str:
         DanceError, UsageError: as ``read_folder``.
     """
     folder, option = split_place(place)
-    whole = hashlib.sha256(option.encode())
+    # Every other order is the one that follows from the number of joints, or is refused when the files are read.
+    whole = hashlib.sha256(option.encode() if option == LATER_23 else b"")
     for file in _files(folder):
         for path in (file, *sorted(folder.glob(file.name.replace("_pose.yml", "_*.yml")))):
             whole.update(path.name.encode("utf-8", "surrogateescape") + b"\0" + path.read_bytes() + b"\0")
@@ -180,7 +182,10 @@ def _person(parts: dict[str, NDArray[np.float32]], option: str, path: Path, supp
     for part, flat in parts.items():
         if flat.size == 0:
             continue
+        if flat.size % 3:
+            raise DanceError("bad-poses", f"{path} does not have three numbers (x, y, confidence) for each joint.")
         triples = flat.reshape(-1, 3)
+        triples[~np.isfinite(triples).all(axis=1)] = 0  # not found
         place = np.arange(JOINT_COUNT)[_PARTS[part]]
         if part == "pose":
             order = ORDERS.get(option or str(len(triples)))

@@ -1,16 +1,19 @@
-"""Retargeting as it comes: the twin of ``normalize`` for live use, which knows the past alone."""
+"""The causal twin of ``normalize``: poses placed one by one, as a camera gives them, with the past alone."""
 
+import math
 from collections import deque
 from fractions import Fraction
 
 import numpy as np
 
+from everybody_dance import events
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.retarget.normalize import Retargeting
 from everybody_dance.retarget.statistics import (
-    BRIDGED,
     LOW_PASS,
+    RAISED_TO,
     PoseStatistics,
+    bridged_frames,
     hip_heights,
     lower_ankle,
     measure,
@@ -21,12 +24,51 @@ REMEMBERED = 60.0
 """Seconds of the source that a fit looks back on."""
 
 
+class CausalLine:
+    """The causal twin of ``statistics.ground_line`` and ``hip_line``.
+
+    The 90th percentile over the last second bridges jumps and lifted feet; an exponential mean with the time constant
+    ``LOW_PASS`` smooths. A second percentile is not needed: looking back alone, the line never runs ahead. It follows
+    a person who comes closer after 0.25 s, and one who goes away after about a second, because until then that looks
+    like a jump.
+
+    Args:
+        fps: frames a second.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._recent: deque[float] = deque(maxlen=bridged_frames(fps))
+        self._follows = 1 - math.exp(-1 / (LOW_PASS * fps))
+        self._level = math.nan
+
+    def step(self, height: float, cut: bool = False) -> float:
+        """The level of the line; NaN as long as no height is known.
+
+        Args:
+            height: y of the lower ankle (or the hips) in the next frame; NaN where it is not known.
+            cut: whether the frame begins a new shot: then the line begins anew.
+        """
+        if cut:
+            self._recent.clear()
+        if math.isfinite(height):
+            if not self._recent:
+                self._recent.extend([height] * (self._recent.maxlen or 1))
+                self._level = height
+            self._recent.append(height)
+        elif self._recent:
+            self._recent.append(self._recent[-1])
+        else:
+            return math.nan
+        raised = sorted(self._recent)[int(len(self._recent) * RAISED_TO / 100)]
+        self._level += self._follows * (raised - self._level)
+        return self._level
+
+
 class CausalRetargeting:
     """Places one pose after another in the target's place.
 
     It is fitted to what has been seen, after the first second and whenever ``refit`` is called, and uses the same
-    ``Retargeting`` as a whole clip. Its depth line is the same rolling percentiles over the last second instead of the
-    second around, and an exponential average in the Gaussian's place, so it follows a walk half a second late.
+    ``Retargeting`` as a whole clip, with ``CausalLine`` for the depth line. At a refit the placement may jump.
 
     Args:
         target: statistics of the target's training footage, in pixels of a frame of ``size`` (W, H).
@@ -37,9 +79,11 @@ class CausalRetargeting:
 
     def __init__(self, target: PoseStatistics, size: tuple[int, int], source_size: tuple[int, int], fps: float) -> None:
         self._target, self._size, self._source_size, self._fps = target, size, source_size, fps
-        self._seen: deque[Pose] = deque(maxlen=max(round(REMEMBERED * fps), 1))
+        self._seen: deque[tuple[Pose, bool]] = deque(maxlen=max(round(REMEMBERED * fps), 1))
+        self._ground, self._hips = CausalLine(fps), CausalLine(fps)
+        self._cut = False  # since the last person who was seen
+        self._said: set[str] = set()
         self._fitted: Retargeting | None = None
-        self._reset_line()
 
     @property
     def retargeting(self) -> Retargeting | None:
@@ -47,11 +91,16 @@ class CausalRetargeting:
         return self._fitted
 
     def refit(self) -> None:
-        """Fit anew to what has been seen in the last minute."""
-        if self._seen:
-            keypoints = self._clip(list(self._seen))
-            self._fitted = Retargeting.fit(keypoints, measure(keypoints), self._target, self._size)
-            self._reset_line()
+        """Fit anew to what has been seen in the last minute. What the user should know is emitted, each code once."""
+        if not self._seen:
+            return
+        keypoints = self._clip([pose for pose, _ in self._seen])
+        cuts = np.flatnonzero([cut for _, cut in self._seen]).tolist()
+        self._fitted = Retargeting.fit(keypoints, measure(keypoints, cuts), self._target, self._size)
+        for finding in self._fitted.findings:
+            if finding.code not in self._said:
+                self._said.add(finding.code)
+                events.emit(finding)
 
     def step(self, pose: Pose | None, cut: bool = False) -> Pose | None:
         """The next pose in the target's place; None where nobody is seen.
@@ -60,38 +109,22 @@ class CausalRetargeting:
             pose: filtered, in the source's frame.
             cut: whether the frame begins a new shot, before which the depth line does not count.
         """
-        if cut:
-            self._reset_line()
+        self._cut |= cut
         if pose is None or not pose.person_seen:
             return None
-        self._seen.append(pose)
+        self._seen.append((pose, self._cut))
         # The first guess is made on one frame; after a second there is something to measure.
         if self._fitted is None or len(self._seen) == round(self._fps):
             self.refit()
         assert self._fitted is not None
         clip = self._clip([pose])
-        return self._fitted.place(pose, self._line(clip), float(root(clip)[0, 0]))
+        ground = self._ground.step(float(lower_ankle(clip)[0]), self._cut)
+        hips = self._hips.step(float(hip_heights(clip, self._fitted.torso)[0]), self._cut)
+        self._cut = False
+        level = ground if self._fitted.by_feet else hips
+        if math.isnan(level) and self._fitted.here is not None:
+            level = self._fitted.here.median
+        return self._fitted.place(pose, level, float(root(clip)[0, 0]))
 
     def _clip(self, poses: list[Pose]) -> Keypoints:
-        xy, confidence = np.stack([pose.xy for pose in poses]), np.stack([pose.confidence for pose in poses])
-        return Keypoints(xy, confidence, self._source_size, Fraction(self._fps).limit_denominator(1001))
-
-    def _reset_line(self) -> None:
-        length = 2 * round(BRIDGED * self._fps / 2) + 1
-        self._heights: deque[float] = deque(maxlen=length)
-        self._raised: deque[float] = deque(maxlen=length)
-        self._smooth: float | None = None
-
-    def _line(self, clip: Keypoints) -> float:
-        """The depth line at this frame."""
-        by_feet = self._fitted is not None and self._fitted.by_feet
-        height = float((lower_ankle(clip) if by_feet else hip_heights(clip))[0])
-        if np.isfinite(height):
-            self._heights.append(height)
-        if not self._heights:
-            return float(root(clip)[0, 1])
-        self._raised.append(float(np.percentile(self._heights, 90)))
-        closed = float(np.percentile(self._raised, 10))
-        weight = 1 - float(np.exp(-1 / (LOW_PASS * self._fps)))
-        self._smooth = closed if self._smooth is None else self._smooth + weight * (closed - self._smooth)
-        return self._smooth
+        return Keypoints.of(poses, self._source_size, Fraction(self._fps).limit_denominator(1001))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.body_height import body_height
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, blocks
 from everybody_dance.skeleton import BODY, Joint
 
 MISSING = 0.25
@@ -15,9 +15,6 @@ KEPT = 500
 
 UNLIKE = 0.1
 """A pose farther than this from everything filmed, in body heights, is painted badly: limbs tear, heads break."""
-
-BLOCK = 4096
-"""Frames that are compared at a time."""
 
 
 def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.float64]:
@@ -63,8 +60,7 @@ def unlike_frames(dance: Keypoints, filmed: Keypoints) -> NDArray[np.bool_]:
     if not len(filmed):
         return dance.person_seen
     distances = np.empty(len(dance))
-    for first in range(0, len(dance), BLOCK):  # an hour against hundreds of poses would not be small
-        block = slice(first, first + BLOCK)
+    for block in blocks(len(dance)):
         distances[block] = pose_distances(dance[block], filmed).min(axis=1)
     return np.asarray(np.isfinite(distances) & (distances > UNLIKE) & dance.person_seen)
 

@@ -9,7 +9,7 @@ the source's range it is the published formula (the paper, section 3.2),
 and onto oneself it is the identity.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance import events
-from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.events import Finding
+from everybody_dance.keypoints import Array, Keypoints, Pose, blocks, in_blocks
 from everybody_dance.retarget.statistics import DepthRange, Line, Measured, PoseStatistics, measure
 
 SMALL_RANGE = 0.02
@@ -59,6 +60,8 @@ class Retargeting:
         source_center, target_center: x of the middle of the stage in either frame, in pixels.
         sideways: share of the sideways travel that is left, 1 where all of it fits.
         source_size, size: (W, H) of the source's and of the target's frame.
+        torso: the source's, in pixels (``statistics.torso_length``).
+        findings: what the user should know of the fit.
     """
 
     here: DepthRange | None
@@ -69,6 +72,8 @@ class Retargeting:
     sideways: float
     source_size: tuple[int, int]
     size: tuple[int, int]
+    torso: float
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
     def fit(cls, source: Keypoints, own: Measured, target: PoseStatistics, size: tuple[int, int]) -> Self:
@@ -82,13 +87,15 @@ class Retargeting:
         by_feet = own.statistics.ground is not None and target.ground is not None
         here, there = (statistics.ground if by_feet else statistics.hips for statistics in (own.statistics, target))
         centers = own.statistics.center_x, target.center_x
-        if here is None or there is None:
-            return cls(None, None, False, *centers, 1.0, source.size, size)
-        whole = cls(here, _guard_range(here, there), by_feet, *centers, 1.0, source.size, size)
         line = own.ground if by_feet else own.hips
-        assert line is not None
-        scale = whole.depth(line)[1]
-        return replace(whole, sideways=_sideways_that_fits(source, scale, own.root[:, 0], whole))
+        if here is None or there is None or line is None:
+            findings = (_too_little_seen(),)
+            return cls(None, None, False, *centers, 1.0, source.size, size, own.torso, findings)
+        whole = cls(here, _guard_range(here, there), by_feet, *centers, 1.0, source.size, size, own.torso)
+        clamped, scale, _, _ = whole.depth(line)
+        fitted = replace(whole, sideways=_sideways_that_fits(source, scale, own.root[:, 0], whole))
+        whose = None if by_feet else "source" if own.statistics.ground is None else "target"
+        return replace(fitted, findings=_findings(whose, float(clamped[source.person_seen].mean()), fitted.sideways))
 
     def depth(self, line: Line) -> tuple[NDArray[np.bool_], Line, Line, Line]:
         """What the depth line (T,) of a source says, each (T,).
@@ -132,9 +139,8 @@ class Retargeting:
         else:
             _, scale, source_level, target_level = self.depth(np.array([line]))
             shift = self.shift(scale, source_level, target_level, np.array([root_x]))
-            xy = pose.xy * scale[0] + shift[0]
-        inside = ((xy >= 0) & (xy <= np.array(self.size))).all(axis=1)
-        return Pose(xy.astype(np.float32), np.where(inside, pose.confidence, np.float32(0)))
+            xy = (pose.xy[None] * scale[:, None, None] + shift[:, None])[0]  # as for a whole clip, bit for bit
+        return Pose(*_inside(xy, pose.confidence, self.size))
 
 
 def normalize(
@@ -151,54 +157,58 @@ def normalize(
         DanceError: nobody is seen in the source (``no-person``).
     """
     own = measure(source, cuts)
-    if own.statistics.ground is None or target.ground is None:
-        whose = "source" if own.statistics.ground is None else "target"
-        events.warn(
-            "feet-not-seen",
-            f"The feet are never seen in the {whose}, so hips and torso are aligned instead of the ground.",
-            whose=whose,
-        )
     fitted = Retargeting.fit(source, own, target, target_size)
+    for finding in fitted.findings:
+        events.emit(finding)
     line = own.ground if fitted.by_feet else own.hips
     if fitted.here is None or line is None:
-        events.warn(
-            "too-little-seen",
-            "Too little of the body is seen to place the source in the target's scene; it stays as it is.",
-        )
         placed = place_unchanged(source, target_size)
         factor = placed_scale(source.size, target_size)
         lowest = np.full(len(source), float(target_size[1]))
         return Normalized(placed, np.full(len(source), factor), lowest, 0.0, 1.0, False)
     clamped, scale, source_level, target_level = fitted.depth(line)
     shift = fitted.shift(scale, source_level, target_level, own.root[:, 0])
-    keypoints = _in_frame(source, source.xy * scale[:, None, None] + shift[:, None], target_size)
+    keypoints = _moved(source, target_size, lambda xy, block: xy * scale[block, None, None] + shift[block, None])
     clamped_share = float(clamped[source.person_seen].mean())
-    _warn(clamped_share, fitted.sideways)
     return Normalized(keypoints, scale, target_level, clamped_share, fitted.sideways, fitted.by_feet)
 
 
-def _warn(clamped_share: float, sideways: float) -> None:
+def _too_little_seen() -> Finding:
+    message = "Too little of the body is seen to place the source in the target's scene; it stays as it is."
+    return Finding("too-little-seen", "warning", message)
+
+
+def _findings(whose: str | None, clamped_share: float, sideways: float) -> tuple[Finding, ...]:
+    """What the user should know of a fit.
+
+    Args:
+        whose: feet are never seen, the source's or the target's; None: both are seen.
+        clamped_share, sideways: as in ``Normalized``.
+    """
+    findings = []
+    if whose is not None:
+        message = f"The feet are never seen in the {whose}, so hips and torso are aligned instead of the ground."
+        findings.append(Finding("feet-not-seen", "warning", message, {"whose": whose}))
     if clamped_share > OFTEN_CLAMPED:
-        events.warn(
-            "often-clamped",
+        message = (
             f"In {100 * clamped_share:.0f} % of the frames the source is farther or closer than its usual range; its"
-            " size stays at the nearest end of the range there.",
-            share=clamped_share,
+            " size stays at the nearest end of the range there."
         )
+        findings.append(Finding("often-clamped", "warning", message, {"share": clamped_share}))
     if sideways < 1:
-        events.warn(
-            "travel-shrunk",
+        message = (
             "The source moves farther sideways than fits the target's picture; its travel is shrunk to"
-            f" {100 * sideways:.0f} %.",
-            left=sideways,
+            f" {100 * sideways:.0f} %."
         )
+        findings.append(Finding("travel-shrunk", "warning", message, {"left": sideways}))
+    return tuple(findings)
 
 
 def place_unchanged(source: Keypoints, target_size: tuple[int, int]) -> Keypoints:
     """The source as it stands: scaled to fit ``target_size`` (W, H) whole, in the middle, without normalization."""
     factor = placed_scale(source.size, target_size)
     border = (np.array(target_size) - factor * np.array(source.size)) / 2
-    return _in_frame(source, source.xy * factor + border, target_size)
+    return _moved(source, target_size, lambda xy, _: xy * factor + border)
 
 
 def placed_scale(size: tuple[int, int], target_size: tuple[int, int]) -> float:
@@ -217,15 +227,20 @@ def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Re
 
     One frame in a hundred may reach out: a misplaced joint must not take the dance's travel away.
     """
-    x = source.xy[..., 0].astype(np.float64)
     travel, center, width = root_x - fitted.source_center, fitted.target_center, fitted.size[0]
-    # What lies beyond the source's own edges was out of the picture there as well.
-    inside = source.found & (x >= 0) & (x <= source.size[0])
+
+    def ends(xy: Array, confidence: Array) -> NDArray[np.float64]:
+        """(T, 2): x of the leftmost and of the rightmost joint; inf and -inf where there is none."""
+        x = xy[..., 0].astype(np.float64)
+        # What lies beyond the source's own edges was out of the picture there as well.
+        inside = (confidence > 0) & (x >= 0) & (x <= source.size[0])
+        return np.stack([np.where(inside, x, np.inf).min(axis=1), np.where(inside, x, -np.inf).max(axis=1)], axis=1)
+
+    left, right = in_blocks(ends, source).T
     centered = (root_x >= 0) & (root_x <= source.size[0])
-    reach_left = (root_x - np.where(inside, x, np.inf).min(axis=1)).clip(0)
-    reach_right = (np.where(inside, x, -np.inf).max(axis=1) - root_x).clip(0)
+    reach_left, reach_right = (root_x - left).clip(0), (right - root_x).clip(0)
     room = np.where(travel < 0, center - scale * reach_left, width - center - scale * reach_right)
-    moving = source.person_seen & inside.any(axis=1) & centered & (scale * np.abs(travel) > 0.01 * width)
+    moving = source.person_seen & np.isfinite(left) & centered & (scale * np.abs(travel) > 0.01 * width)
     if not moving.any():
         return 1.0
     fits = room[moving].clip(0) / (scale * np.abs(travel))[moving]
@@ -233,7 +248,22 @@ def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Re
     return share if share < 0.999 else 1.0
 
 
-def _in_frame(source: Keypoints, xy: NDArray[np.float64], size: tuple[int, int]) -> Keypoints:
-    """``source`` at ``xy`` in a frame of ``size``, without the joints that lie outside it."""
-    inside = ((xy >= 0) & (xy <= np.array(size))).all(axis=2)
-    return replace(source, xy=xy.astype(np.float32), confidence=np.where(inside, source.confidence, 0), size=size)
+def _moved(source: Keypoints, size: tuple[int, int], move: Callable[[Array, slice], NDArray[np.float64]]) -> Keypoints:
+    """``source`` in a frame of ``size``, without the joints that land outside it.
+
+    Args:
+        source: to move.
+        size: (W, H).
+        move: given the xy of a block of frames, and which frames these are, their xy in that frame.
+    """
+    xy, confidence = np.empty_like(source.xy), np.empty_like(source.confidence)
+    for block in blocks(len(source)):
+        xy[block], confidence[block] = _inside(move(source.xy[block], block), source.confidence[block], size)
+    return replace(source, xy=xy, confidence=confidence, size=size)
+
+
+def _inside(xy: NDArray[np.float64], confidence: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+    """xy (..., 137, 2) and confidence; joints outside a frame of ``size`` are not found, and xy is 0 for these."""
+    inside = ((xy >= 0) & (xy <= np.array(size))).all(axis=-1)
+    confidence = np.where(inside, confidence, np.float32(0))
+    return np.where(confidence[..., None] > 0, xy, 0).astype(np.float32), confidence

@@ -6,7 +6,6 @@ come from a ground line here, so that a jump or a lifted leg is not read as dept
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,17 @@ from scipy import ndimage
 
 from everybody_dance.body_height import HEAD_TO_ANKLE, TORSO, body_height
 from everybody_dance.errors import DanceError
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import CONFIDENT, Array, Keypoints, in_blocks, shots
 from everybody_dance.skeleton import ANKLES, BODY, HEAD_JOINTS, Joint
-
-CONFIDENT = 0.3
-"""Ankles with a lower confidence are not used to find the ground."""
 
 BRIDGED = 1.0
 """Seconds: the ground line passes below jumps and lifted feet that last less than this."""
 
 GROUNDED = 0.02
 """Share of the height by which the lower ankle may leave the ground line in a frame that tells the height."""
+
+RAISED_TO = 90
+"""The ground line is raised to this percentile over ``BRIDGED`` seconds, and then lowered to 100 minus it."""
 
 LOW_PASS = 0.15
 """Seconds: the standard deviation of the Gaussian that smooths the ground line."""
@@ -125,12 +124,14 @@ class Measured:
         root: (T, 2), as ``root`` returns it.
         ground: (T,), the ground line; None where feet are never seen.
         hips: (T,), the hip line; None where it is never known.
+        torso: as ``torso_length`` returns it.
     """
 
     statistics: PoseStatistics
     root: NDArray[np.float64]
     ground: Line | None
     hips: Line | None
+    torso: float
 
 
 def pose_statistics(keypoints: Keypoints, cuts: Sequence[int] = ()) -> PoseStatistics:
@@ -156,7 +157,7 @@ def measure(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Measured:
         ground=None if ground is None else _ground_range(keypoints, ground),
         hips=None if hips is None else _hips_range(keypoints, hips),
     )
-    return Measured(statistics, place, ground, hips)
+    return Measured(statistics, place, ground, hips, torso_length(keypoints))
 
 
 def ground_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
@@ -174,28 +175,31 @@ def hip_line(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Line | None:
 
     Where hips are not found, they are taken to be one torso below the neck.
     """
-    return _depth_line(hip_heights(keypoints), keypoints, cuts)
+    return _depth_line(hip_heights(keypoints, torso_length(keypoints)), keypoints, cuts)
+
+
+def bridged_frames(fps: float) -> int:
+    """The frames, an odd number, of a window of ``BRIDGED`` seconds."""
+    return 2 * round(BRIDGED * fps / 2) + 1
 
 
 def root(keypoints: Keypoints) -> NDArray[np.float64]:
-    """The middle of the hips (T, 2), else the neck, else the mean of the joints found, else 0. Always finite."""
-    weights = keypoints.found[:, BODY].astype(np.float64)
-    body = keypoints.xy[:, BODY].astype(np.float64)
+    """The middle of the hips (T, 2), else the neck, else the mean of the body joints found, else 0. Always finite."""
+    return in_blocks(_root, keypoints)
+
+
+def _root(xy: Array, confidence: Array) -> NDArray[np.float64]:
+    found = confidence[:, BODY] > 0
+    weights, body = found.astype(np.float64), xy[:, BODY].astype(np.float64)
     mean = (body * weights[..., None]).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)[:, None]
     for joint in (Joint.NECK, Joint.MID_HIP):
-        mean = np.where(keypoints.found[:, joint, None], body[:, joint], mean)
+        mean = np.where(found[:, joint, None], body[:, joint], mean)
     return np.asarray(mean, np.float64)
-
-
-def shots(frames: int, cuts: Sequence[int]) -> list[slice]:
-    """The shots of a clip of ``frames`` frames, given the first frame of each shot after the first."""
-    edges = [0, *sorted({cut for cut in cuts if 0 < cut < frames}), frames]
-    return [slice(first, stop) for first, stop in pairwise(edges)]
 
 
 def lower_ankle(keypoints: Keypoints) -> Line:
     """float64 (T,): y of the lower confident ankle; NaN where there is none, and in handstands."""
-    sure = keypoints.confidence[:, ANKLES] >= CONFIDENT
+    sure = keypoints.confidence[:, ANKLES] >= CONFIDENT  # a guess does not tell where the ground is
     lower = np.where(sure, keypoints.xy[:, ANKLES, 1], -np.inf).max(axis=1).astype(np.float64)
     upside_down = keypoints.found[:, Joint.MID_HIP] & (lower < keypoints.xy[:, Joint.MID_HIP, 1])
     return np.where(np.isfinite(lower) & ~upside_down, lower, np.nan)
@@ -208,12 +212,21 @@ def _torso(keypoints: Keypoints) -> Line:
     return np.where(keypoints.found[:, ends].all(axis=1), np.hypot(along[:, 0], along[:, 1]), np.nan)
 
 
-def hip_heights(keypoints: Keypoints) -> Line:
-    """float64 (T,): y of the middle of the hips, or of where they should be below the neck; NaN where unknown."""
+def torso_length(keypoints: Keypoints) -> float:
+    """The torso's length in pixels, estimated from the shoulders where hips are never seen; NaN where unknown."""
     shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
     across = np.diff(keypoints.xy[:, shoulders].astype(np.float64), axis=1)[:, 0]
     wide = np.where(keypoints.found[:, shoulders].all(axis=1), np.hypot(across[:, 0], across[:, 1]), np.nan)
-    torso = _percentile(_torso(keypoints), 95) or SHOULDERS_TO_TORSO * (_percentile(wide, 95) or np.nan)
+    return _percentile(_torso(keypoints), 95) or SHOULDERS_TO_TORSO * (_percentile(wide, 95) or np.nan)
+
+
+def hip_heights(keypoints: Keypoints, torso: float) -> Line:
+    """(T,): y of the middle of the hips, or of where they should be, one ``torso`` below the neck; NaN where unknown.
+
+    Args:
+        keypoints: (T frames).
+        torso: as ``torso_length`` gives it for all that is known of the person: in one frame they may stand sideways.
+    """
     below_neck = np.where(keypoints.found[:, Joint.NECK], keypoints.xy[:, Joint.NECK, 1] + torso, np.nan)
     return np.where(keypoints.found[:, Joint.MID_HIP], keypoints.xy[:, Joint.MID_HIP, 1], below_neck)
 
@@ -223,7 +236,7 @@ def _depth_line(heights: Line, keypoints: Keypoints, cuts: Sequence[int]) -> Lin
     known = np.isfinite(heights)
     if known.sum() < max(RARELY * keypoints.person_seen.sum(), 1):
         return None
-    window = 2 * round(BRIDGED * float(keypoints.fps) / 2) + 1
+    window = bridged_frames(float(keypoints.fps))
     sigma = LOW_PASS * float(keypoints.fps)
     typical = float(np.median(heights[known]))
     line = np.empty(len(heights))
@@ -233,8 +246,8 @@ def _depth_line(heights: Line, keypoints: Keypoints, cuts: Sequence[int]) -> Lin
             line[shot] = typical
             continue
         filled = np.interp(np.arange(shot.stop - shot.start), here, heights[shot][here])
-        raised = ndimage.percentile_filter(filled, 90, window, mode="nearest")
-        closed = ndimage.percentile_filter(raised, 10, window, mode="nearest")
+        raised = ndimage.percentile_filter(filled, RAISED_TO, window, mode="nearest")
+        closed = ndimage.percentile_filter(raised, 100 - RAISED_TO, window, mode="nearest")
         line[shot] = ndimage.gaussian_filter1d(closed, sigma, mode="nearest")
     return line
 
@@ -284,7 +297,7 @@ def _depth_range(line: Line, heights: Line, trusted: NDArray[np.bool_], keypoint
     opposite = levels[(levels < median) & (np.abs((median - levels) - (close - median)) < 0.1 * (close - median))]
     far = float(opposite.max()) if opposite.size else float(np.percentile(levels, 5))
 
-    stature = body_height(keypoints.xy, keypoints.confidence) * HEAD_TO_ANKLE
+    stature = in_blocks(body_height, keypoints) * HEAD_TO_ANKLE
     overall = _percentile(np.where(seen, heights, np.nan), 95)
     if overall is None or overall <= 0:
         overall = _percentile(np.where(stature > 0, stature, np.nan), 95)

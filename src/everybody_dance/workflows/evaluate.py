@@ -24,7 +24,7 @@ from everybody_dance.networks.lpips import download_lpips, find_lpips_weights
 from everybody_dance.networks.vgg import find_vgg19_weights
 from everybody_dance.performer.device import usable_device
 from everybody_dance.performer.model_files import load_performer
-from everybody_dance.pose.detection import FollowingDetector
+from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.pose.detectors import DETECTORS
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.config import TrainConfig
