@@ -9,6 +9,7 @@ from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
+from everybody_dance.pose.options import DEFAULT_DETECTOR
 from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
@@ -41,7 +42,7 @@ def read_dance(
     statistics: PoseStatistics,
     size: tuple[int, int],
     *,
-    pose: str = "mediapipe",
+    pose: str = DEFAULT_DETECTOR,
     smoothing: str = "both",
     normalized: bool = True,
     on_progress: OnProgress = ignore_progress,
