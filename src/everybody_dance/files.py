@@ -64,15 +64,18 @@ def sweep(folder: Path, *, locked: bool = False) -> None:
 
     Args:
         folder: where to look, not below.
-        locked: the caller holds the folder's lock, so no temporary belongs to a running process. Otherwise only those
-            are removed whose process on this machine has ended.
+        locked: the caller holds the folder's lock. Temporary folders are made under it alone, so all of them go.
+            Files go only when their process on this machine has ended: a video may be written here without the lock.
     """
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
             name = _TEMPORARY.fullmatch(entry.name)
-            if name is None or not (locked or (name[1] == _HOST and not _running(int(name[2])))):
+            if name is None:
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not (locked and is_folder) and (name[1] != _HOST or _running(int(name[2]))):
+                continue
+            if is_folder:
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink(missing_ok=True)

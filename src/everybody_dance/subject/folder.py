@@ -8,12 +8,12 @@ final name, the next one who opens the subject finishes what was begun.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.errors import DanceError
-from everybody_dance.files import LOCK, check_name, explain_write_failure, only_one, temporary_path
+from everybody_dance.files import LOCK, check_name, explain_write_failure, only_one, sweep, temporary_path
 
 MANIFEST = "subject.json"
 
@@ -39,17 +39,21 @@ def no_empty_folder_left(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def locked(folder: Path) -> AbstractContextManager[None]:
-    """Hold the lock of a folder in which one process at a time may prepare or train.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder in which one process at a time may prepare or train, and sweep it.
 
     Raises:
         DanceError: another process holds it (``already-training``).
     """
-    return only_one(
+    with only_one(
         folder,
         "already-training",
         f"Another training or preparation is at work in {folder}. Wait for it, or stop it first.",
-    )
+    ):
+        for name in TRAINED:
+            sweep(folder / name)
+        yield
 
 
 def check_folder(folder: Path) -> None:
