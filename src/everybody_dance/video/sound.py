@@ -89,7 +89,10 @@ class Sound:
     def finish(self) -> None:
         """Write what the encoder still holds; the rest of the source's sound is left out."""
         if self._encoded and not self._broken and self._output.codec_context.is_open:
-            self._target.mux(self._output.encode(None))
+            try:
+                self._target.mux(self._output.encode(None))
+            except (FFmpegError, ValueError):  # the end of the sound, a few hundredths of a second
+                self._broken = True
 
     def close(self) -> None:
         """Close the source."""
