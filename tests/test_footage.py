@@ -16,6 +16,11 @@ from subjects import SIZE, picture, swaying, wall
 KNOWN = np.ones(SIZE[::-1], bool)
 
 
+def codes(found: FootageReport) -> set[str]:
+    """Codes of what is said about footage under steady light."""
+    return {finding.code for finding in advice(found, exposure_change=0)}
+
+
 def moved(keypoints: Keypoints, **places: tuple[float, float]) -> Keypoints:
     """The first frame with joints elsewhere, in body heights from where they were."""
     xy = keypoints.xy[:1].copy()
@@ -74,12 +79,12 @@ class TestPictures:
 
     def test_out_of_focus(self) -> None:
         found = self.look(lambda image, index: cv2.GaussianBlur(image, (0, 0), 3))
-        assert any("sharp" in sentence for sentence in advice(found, exposure_change=0))
+        assert "out-of-focus" in codes(found)
 
     def test_blurred_by_movement(self) -> None:
         found = self.look(lambda image, index: cv2.blur(image, (9, 9)) if index % 2 else image)
         assert found.blurred == pytest.approx(0.5)
-        assert any("Movement blurs" in sentence for sentence in advice(found, exposure_change=0))
+        assert "motion-blur" in codes(found)
 
     def test_somebody_else(self) -> None:
         def visited(image: np.ndarray, index: int) -> np.ndarray:
@@ -89,12 +94,15 @@ class TestPictures:
 
         found = self.look(visited)
         assert found.disturbed == pytest.approx(0.5)
-        assert any("besides the person" in sentence for sentence in advice(found, exposure_change=0))
+        assert "something-moves" in codes(found)
 
     def test_another_exposure_is_no_visitor(self) -> None:
         found = self.look(lambda image, index: (image * (0.7 if index % 2 else 1)).astype(np.uint8))
         assert found.disturbed == 0
-        assert any("light changes by 40%" in sentence for sentence in advice(found, exposure_change=0.4))
+        assert "light-changes" not in codes(found)
+        (finding,) = (one for one in advice(found, exposure_change=0.4) if one.code == "light-changes")
+        assert "light changes by 40%" in finding.message
+        assert finding.values == {"change": 0.4}
 
 
 def test_good_footage_needs_no_advice() -> None:
@@ -109,8 +117,12 @@ def test_good_footage_needs_no_advice() -> None:
     )
     assert advice(good, exposure_change=0.02) == []
     short = good.model_copy(update={"seconds": 20.0})
-    assert advice(short, exposure_change=0) == ["The person is seen for 20 seconds; 40 more would help."]
+    (finding,) = advice(short, exposure_change=0)
+    assert (finding.code, finding.severity) == ("footage-short", "warning")
+    assert finding.message == "The person is seen for 20 seconds; 40 more would help."
     never = good.model_copy(update={"poses": {**good.poses, "from behind": 0.2}})
-    said = advice(never, exposure_change=0)
-    assert said[0].endswith("film this too: turn your back to the camera.")
+    missing, more = advice(never, exposure_change=0)
+    assert (missing.code, more.code) == ("poses-missing", "footage-short")
+    assert missing.message.endswith("film this too: turn your back to the camera.")
+    assert missing.values == {"missing": ["from behind"]}
     assert never.seconds_worth_adding == 5

@@ -9,7 +9,7 @@ from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.prepare.footage import FootageReport
 
 FORMAT_VERSION = 2
-"""2: looked over by ``footage``; version 1 was not, and is read as well."""
+"""Version 2 has a footage report; version 1, which has none, is read as well."""
 
 
 class Source(BaseModel):
@@ -32,21 +32,21 @@ class Clip(BaseModel):
 
 
 class SubjectManifest(BaseModel):
-    """A prepared person, but for the frames, the keypoints and the plate.
+    """A prepared person, except for the frames, the keypoints and the plate.
 
     Attributes:
-        identity: hash of the footage's content and the options; trainings belong to one identity.
+        identity: hash of everything the preparation depends on; a training belongs to one identity.
         size: (W, H) of the prepared frames, in pixels.
         fps: of the prepared frames.
-        detector: all that the keypoints depend on.
+        detector: name and version of what found the keypoints.
         detection: what the detector missed, before gaps were filled.
         cuts: first frames of new shots inside a clip.
-        camera_moves: the camera does not stand still: there is no clean plate then.
+        camera_moves: whether the camera moves too much for a clean plate.
         camera_motion: largest steady displacement of the background, in percent of the height.
         exposure_change: brightest over darkest, minus 1, of the background in the training frames.
         plate_unknown_share: share of the plate's pixels that the footage hardly ever uncovers.
-        footage: what it shows; None in subjects of version 1.
-        options: what the user asked for.
+        footage: the footage report; None in subjects of version 1.
+        options: as the user gave them, and ``pose_identity``, the content of the poses' source.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Whether the camera stands still and the light stays: measured on the background alone."""
+"""Camera motion and change of exposure, measured on the background."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,18 @@ from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 
 LOOKS = 48
-"""Frames that are compared, evenly over the footage."""
+"""How many frames are compared, evenly over the footage."""
 
 MOVED = 0.75
-"""Percent of the frame's height: a background that stands farther off than this, in a fifth of the frames, moves."""
+"""The camera moves if a fifth of the frames is displaced by more than this, in percent of the frame's height."""
 
 FEATURES = 200
+"""Corners of the background that are tracked, at most."""
 
 
 @dataclass(frozen=True)
 class Stillness:
-    """What was measured.
+    """How still the camera and the light are.
 
     Attributes:
         motion: 80th percentile over frames of the background's displacement, in percent of the frame's height.
@@ -34,19 +35,19 @@ class Stillness:
 
     @property
     def camera_moves(self) -> bool:
-        """Whether a clean plate makes no sense."""
+        """Whether the camera moves too much for a clean plate."""
         return self.motion > MOVED
 
 
 def measure_stillness(
     frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]
 ) -> Stillness:
-    """Compare frames with the middle one: corners of the background are followed to each, and its light compared.
+    """Compare frames with the middle one: track corners of the background to each, and compare its brightness.
 
     Args:
         frame: gives the picture of a frame.
         keypoints: of all frames.
-        usable: frames that may be looked at.
+        usable: frames that may be used.
     """
     chosen = np.asarray(usable)[np.unique(np.linspace(0, len(usable) - 1, LOOKS).astype(int))]
     middle = int(chosen[len(chosen) // 2])
@@ -72,7 +73,7 @@ def measure_stillness(
 def _displacement(
     reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_], corners: NDArray[Any]
 ) -> float | None:
-    """Median length of the paths of corners that lead there and back again; None where too few do."""
+    """Median displacement, in pixels, of corners that can be tracked there and back; None if there are too few."""
     follow: Any = cv2.calcOpticalFlowPyrLK  # OpenCV's types do not know that a first guess is optional
     there, found, _ = follow(reference, picture, corners, None, winSize=(21, 21), maxLevel=4)
     back, found_back, _ = follow(picture, reference, there, None, winSize=(21, 21), maxLevel=4)

@@ -59,10 +59,10 @@ def complete(request: Request, folder: Path, detections: list[Detection], clips:
             motion=stillness.motion,
         )
     plate = clean_plate(frame, keypoints, training)
-    # Seen by a camera that moves, everything differs from the empty place.
+    # To a moving camera everything differs from the empty place.
     known = plate.known & (not stillness.camera_moves)
     footage = look_over(frame, keypoints, training, plate.image, known)
-    # Clip edges are cuts to the statistics: the ground line starts anew.
+    # The ground line starts anew at the edge of a clip, as it does at a cut.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(
         identity=request.identity,
@@ -82,13 +82,15 @@ def complete(request: Request, folder: Path, detections: list[Detection], clips:
         options=request.options,
     )
     _report_plate(plate)
-    for sentence in advice(footage, exposure_change=stillness.exposure_change):
-        events.warn("footage", sentence)
+    for finding in advice(footage, exposure_change=stillness.exposure_change):
+        events.emit(finding)
     Subject.create(folder, manifest, keypoints, plate.image, plate.known)
 
 
 def _joined(parts: Sequence[Keypoints]) -> Keypoints:
-    """Clips one after the other."""
+    """The keypoints of clips, one after the other."""
+    if len(parts) == 1:  # an hour's are 180 MB
+        return parts[0]
     xy, confidence = ([getattr(part, name) for part in parts] for name in ("xy", "confidence"))
     return replace(parts[0], xy=np.concatenate(xy), confidence=np.concatenate(confidence))
 
@@ -129,7 +131,7 @@ def _report_plate(plate: Plate) -> None:
 
 
 def _check_one_place(frame: Callable[[int], Image], keypoints: Keypoints, clips: tuple[Clip, ...]) -> None:
-    """Several clips must show one place."""
+    """Refuse clips that show different places (``different-places``)."""
     plates = []
     for clip in clips if len(clips) > 1 else ():
         frames = np.unique(np.linspace(clip.first, max(clip.holdout - 1, clip.first), 24).astype(int))
@@ -139,8 +141,8 @@ def _check_one_place(frame: Callable[[int], Image], keypoints: Keypoints, clips:
         if not both.any():
             events.warn(
                 "places-not-compared",
-                "In two of the videos the person covers everything that the other one shows, so it could not be checked"
-                " that they show one place.",
+                "Two of the videos show no part of the background in common, so it could not be checked that they show"
+                " the same place.",
             )
             continue
         one, other = (picture.image[both].astype(np.float32) for picture in (plates[0], plate))
@@ -152,5 +154,5 @@ def _check_one_place(frame: Callable[[int], Image], keypoints: Keypoints, clips:
 
 
 def _renumbered(cuts: Sequence[int], frames: NDArray[np.int64]) -> list[int]:
-    """Cuts in the numbering of the chosen frames."""
+    """Cuts, renumbered to count only the chosen frames."""
     return sorted({int(np.searchsorted(frames, cut)) for cut in cuts} - {0, len(frames)})

@@ -1,9 +1,10 @@
-"""Is this footage good enough to learn from, and what should be filmed as well? Asked before anybody spends an hour.
+"""Footage report: whether the footage is good enough to train on, and what else should be filmed.
 
-What was never filmed is painted badly, so most of the questions are about poses; the rest is about the pictures.
+Poses that were never filmed are painted badly, so most of the report is about poses; the rest is about the pictures.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,31 +13,34 @@ from pydantic import BaseModel, ConfigDict
 
 from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
+from everybody_dance.events import Finding
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.skeleton import Joint
+from everybody_dance.skeleton import BODY, Joint
 
 LOOKS = 48
-"""Frames whose pictures are looked at, evenly over the footage."""
+"""How many pictures are examined, evenly over the footage."""
 
 RARE_SECONDS = 1.0
-"""What is seen for less than this in all is hardly learnt."""
+"""An aspect that is seen for less than this in all counts as missing."""
 
 ADVISED_SECONDS = 60.0
+"""Recommended length of footage with the person in it."""
+
 SECONDS_FOR_EACH = 5.0
-"""Of everything that was never filmed."""
+"""Extra seconds recommended per missing aspect."""
 
 MOTION_BLUR = 0.6
-"""A person this much less sharp than they are at their sharpest is blurred."""
+"""A person counts as blurred below this share of the detail that they have where they are sharpest."""
 
 SOFT = 0.16
-"""Less detail than this and the lens was out of focus, or the video enlarged."""
+"""Below this detail the lens was out of focus, or the video was enlarged."""
 
 DIFFERENT, DISTURBED = 48.0, 0.004
-"""Differences from the empty place that count, of 255, and the share of the picture that may differ like that."""
+"""A difference from the empty place that counts, of 255; and the share of the picture that may differ by as much."""
 
 EXPOSURE = 0.15
-"""Brightest background over darkest, minus 1, from which on the light is said to change."""
+"""From this on (brightest background over darkest, minus 1) the light is said to change."""
 
 # What to film where an aspect is missing.
 _FILM: dict[str, str] = {
@@ -55,16 +59,16 @@ _FILM: dict[str, str] = {
 
 
 class FootageReport(BaseModel):
-    """What there is in the frames that training may use.
+    """What the frames that training may use show.
 
     Attributes:
         seconds: in which the person is seen.
         poses: by aspect, the seconds in which it is seen.
         width: of the picture's width, the share that the person's middle visits.
         depth: between farthest and nearest place of the feet, in body heights; 0 where they are never seen.
-        detail: contrast of the finest structures of the person over that of coarse ones, where it is sharpest.
-        blurred: share of the looks in which the person is blurred.
-        disturbed: share of the looks in which something besides the person differs from the empty place.
+        detail: contrast of fine structures of the person over that of coarse ones, where the person is sharpest.
+        blurred: share of the examined pictures in which the person is blurred.
+        disturbed: share of them in which something besides the person differs from the empty place.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,12 +83,12 @@ class FootageReport(BaseModel):
 
     @property
     def missing(self) -> list[str]:
-        """The aspects that are hardly ever seen."""
+        """Aspects that are hardly ever seen."""
         return [aspect for aspect, seconds in self.poses.items() if seconds < RARE_SECONDS]
 
     @property
     def seconds_worth_adding(self) -> float:
-        """How much more to film."""
+        """Seconds of additional footage that would help."""
         return max(ADVISED_SECONDS - self.seconds, SECONDS_FOR_EACH * len(self.missing), 0.0)
 
 
@@ -95,7 +99,7 @@ def look_over(
     plate: Image,
     known: NDArray[np.bool_],
 ) -> FootageReport:
-    """Look over footage.
+    """Report on footage.
 
     Args:
         frame: gives the picture of a frame, uint8 (H, W, 3).
@@ -120,47 +124,64 @@ def look_over(
     )
 
 
-def advice(found: FootageReport, *, exposure_change: float) -> list[str]:
-    """A sentence for everything that would be worth filming again, or as well; none for good footage.
+def advice(found: FootageReport, *, exposure_change: float) -> list[Finding]:
+    """Warnings about everything that would be worth filming again, or in addition; none for good footage.
 
     Args:
         found: from ``look_over``.
         exposure_change: brightest background over darkest, minus 1.
     """
-    sentences = []
+    findings: list[Finding] = []
+
+    def warn(code: str, message: str, **values: Any) -> None:
+        findings.append(Finding(code, "warning", message, values))
+
     if found.missing:
         wanted = [_FILM[aspect] for aspect in found.missing]
-        sentences.append(
-            f"What is never filmed cannot be painted well. If your dances need it, film this too: {'; '.join(wanted)}."
+        warn(
+            "poses-missing",
+            f"What is never filmed cannot be painted well. If your dances need it, film this too: {'; '.join(wanted)}.",
+            missing=found.missing,
         )
     if found.seconds_worth_adding >= SECONDS_FOR_EACH:
-        sentences.append(
-            f"The person is seen for {found.seconds:.0f} seconds; {found.seconds_worth_adding:.0f} more would help."
+        warn(
+            "footage-short",
+            f"The person is seen for {found.seconds:.0f} seconds; {found.seconds_worth_adding:.0f} more would help.",
+            seconds=found.seconds,
+            more=found.seconds_worth_adding,
         )
     if found.detail < SOFT:
-        sentences.append(
-            "The person is not sharp in any frame: check the focus, wipe the lens, and do not enlarge the video."
+        warn(
+            "out-of-focus",
+            "The person is not sharp in any frame: check the focus, wipe the lens, and do not enlarge the video.",
+            detail=found.detail,
         )
     elif found.blurred > 0.25:
-        sentences.append(
+        warn(
+            "motion-blur",
             f"Movement blurs the person in {found.blurred:.0%} of the frames, and they are painted like that: more"
-            " light, or a shorter exposure, keeps hands sharp."
+            " light, or a shorter exposure, keeps hands sharp.",
+            share=found.blurred,
         )
     if exposure_change > EXPOSURE:
-        sentences.append(
-            f"The light changes by {exposure_change:.0%}: lock the exposure, and avoid windows with passing clouds."
+        warn(
+            "light-changes",
+            f"The light changes by {exposure_change:.0%}: lock the exposure, and avoid windows with passing clouds.",
+            change=exposure_change,
         )
     if found.disturbed > 0.1:
-        sentences.append(
+        warn(
+            "something-moves",
             f"Something besides the person moves in {found.disturbed:.0%} of the frames (somebody else, a screen, a"
-            " curtain): it may be burned into the empty place."
+            " curtain): it may be burned into the empty place.",
+            share=found.disturbed,
         )
-    return sentences
+    return findings
 
 
 def aspects(people: Keypoints) -> dict[str, NDArray[np.bool_]]:
-    """By aspect, bool (T,): whether it is seen in each frame. Joints that are not found show nothing."""
-    xy, found = people.xy.astype(np.float64), people.found
+    """By aspect, bool (T,): whether it is seen in each frame. A joint that was not found shows no aspect."""
+    xy, found = people.xy[:, BODY].astype(np.float64), people.found[:, BODY]
     heights = body_height(people.xy, people.confidence)
     height = float(np.median(heights[heights > 0])) if (heights > 0).any() else 1.0
 
@@ -168,11 +189,11 @@ def aspects(people: Keypoints) -> dict[str, NDArray[np.bool_]]:
         return np.asarray(found[:, one] & found[:, other])
 
     def apart(one: Joint, other: Joint, axis: int) -> NDArray[np.float64]:
-        """How far ``one`` lies to the right of (below) ``other``, in body heights."""
+        """How far ``one`` lies to the right of ``other`` (axis 0) or below it (axis 1), in body heights."""
         return np.asarray((xy[:, one, axis] - xy[:, other, axis]) / height)
 
     j = Joint
-    # In front of the camera the person's left is on the right of the picture.
+    # Facing the camera, the person's left is on the right of the picture.
     shoulders = np.where(both(j.LEFT_SHOULDER, j.RIGHT_SHOULDER), apart(j.LEFT_SHOULDER, j.RIGHT_SHOULDER, 0), np.nan)
     side = np.abs(shoulders) < 0.09
     ahead = np.where(both(j.NOSE, j.NECK), apart(j.NOSE, j.NECK, 0), np.nan)
@@ -232,7 +253,7 @@ def _look(
 
 
 def _detail(image: Image, region: NDArray[np.bool_]) -> float:
-    """Contrast of structures of a pixel or two over that of up to ten: small where a lens or movement blurs."""
+    """Contrast of structures of one or two pixels over that of up to ten; small where the lens or movement blurs."""
     if not region.any():
         return 0.0
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
@@ -244,7 +265,7 @@ def _detail(image: Image, region: NDArray[np.bool_]) -> float:
 
 
 def _different(image: Image, plate: Image, outside: NDArray[np.bool_]) -> float:
-    """Share of the picture that differs from the empty place, whatever the exposure, where the person is not."""
+    """Share of the picture that lies outside the person and differs from the empty place, exposure aside."""
     if not outside.any():
         return 0.0
     gain = float(np.median(image[outside].mean(axis=1)) / max(np.median(plate[outside].mean(axis=1)), 1.0))
@@ -253,7 +274,7 @@ def _different(image: Image, plate: Image, outside: NDArray[np.bool_]) -> float:
 
 
 def _spread(people: Keypoints, joint: Joint, axis: int) -> float:
-    """Between the 2nd and the 98th percentile of a joint's coordinate, in pixels."""
+    """Distance of the 2nd and the 98th percentile of a joint's coordinate, in pixels."""
     places = people.xy[people.found[:, joint], joint, axis]
     return float(np.ptp(np.percentile(places, (2, 98)))) if len(places) else 0.0
 

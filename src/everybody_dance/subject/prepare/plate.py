@@ -1,4 +1,4 @@
-"""The clean plate: the place without the person (the design document, "Clean plate")."""
+"""The clean plate: the place without the person. ``docs/design.md`` explains the choices under "Clean plate"."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 
 MOST_FRAMES = 240
-"""Frames that the median is taken over, at most: they are in memory as bytes, all at once."""
+"""The median is taken over at most this many frames, which are all in memory at once."""
 
 GROWN = 0.1
-"""How far around the person a pixel is no background, in shares of the body's height: hair, shadow, shoes."""
+"""Margin around the person that is not trusted as background (hair, shadow, shoes), in body heights."""
 
 SNUG = 0.04
-"""The same where hardly a frame would be left otherwise."""
+"""The smaller margin that is used for pixels which the larger one leaves with too few frames."""
 
 ENOUGH = 10
-"""A pixel that is uncovered in fewer frames is unknown (or in fewer than half of them, for very short footage)."""
+"""A pixel that is uncovered in fewer frames than this is unknown. For very short footage, half of the frames count."""
 
 DARK = 24
-"""Pixels with a colour darker than this, of 255, say nothing of the light."""
+"""Pixels with a colour channel darker than this, of 255, are not used to compare brightness."""
 
 BAND = 32
-"""Rows that are worked on at a time."""
+"""Rows per step of the median, which bounds its memory."""
 
 ALONE = 1.0
-"""Seconds without a person on both sides after which a frame without one is believed to be empty."""
+"""A frame counts as empty only if nobody is detected within this many seconds before and after."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Plate:
 
     Attributes:
         image: uint8 (H, W, 3).
-        known: bool (H, W); elsewhere ``image`` is a guess from around.
+        known: bool (H, W); elsewhere ``image`` is filled in from the surroundings.
     """
 
     image: NDArray[np.uint8]
@@ -54,17 +54,25 @@ class Plate:
 def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]) -> Plate:
     """Per pixel, the median over the frames in which the pixel lies outside the grown person region.
 
-    A plain median is wrong: whoever hardly leaves the spot is burned into it.
+    A plain median would burn in a person who hardly leaves the spot.
 
     Args:
         frame: gives the picture of a frame.
         keypoints: of all frames.
-        usable: frames that may be looked at (held-out ones may not), in order.
+        usable: frames that may be used (held-out ones may not), in order.
+
+    Returns:
+        The plate; nothing of it is known where no frame can be used.
     """
-    chosen = _choose(keypoints, np.asarray(usable))
-    frames = np.stack([frame(int(index)) for index in chosen])
-    outside = np.stack([~_region(keypoints, int(index), GROWN) for index in chosen])
-    frames = _evenly_lit(frames, outside)
+    chosen = _choose(keypoints, np.asarray(usable, np.int64))
+    width, height = keypoints.size
+    if not len(chosen):
+        return Plate(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool))
+    frames = np.empty((len(chosen), height, width, 3), np.uint8)
+    outside = np.empty((len(chosen), height, width), bool)
+    for place, index in enumerate(chosen):
+        frames[place], outside[place] = frame(int(index)), ~_region(keypoints, int(index), GROWN)
+    _equalize_light(frames, outside)
     enough = min(ENOUGH, max(len(chosen) // 2, 1))
     rare = outside.sum(axis=0) < enough
     if rare.any():
@@ -80,7 +88,7 @@ def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints,
 
 
 def believed_empty(keypoints: Keypoints) -> NDArray[np.bool_]:
-    """bool (T,): nobody is there, rather than just not found: everything around is without a person too."""
+    """bool (T,): nobody is there, rather than missed: nobody is detected shortly before or after either."""
     reach = int(ALONE * keypoints.fps)
     seen = np.concatenate([[0], np.cumsum(keypoints.person_seen)])
     index = np.arange(len(keypoints))
@@ -89,13 +97,13 @@ def believed_empty(keypoints: Keypoints) -> NDArray[np.bool_]:
 
 
 def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most MOST_FRAMES of the usable ones: half evenly in time, half those that uncover the rarest places."""
+    """At most MOST_FRAMES of the usable ones: half of them evenly in time, half those that uncover rare places."""
     usable = usable[(keypoints.person_seen | believed_empty(keypoints))[usable]]
     if len(usable) <= MOST_FRAMES:
         return usable
     even = usable[np.linspace(0, len(usable) - 1, MOST_FRAMES // 2).astype(int)]
     rest = np.setdiff1d(usable, even)
-    # Where the person mostly is must be uncovered by frames in which they are elsewhere: the farther, the rarer.
+    # The place where the person usually stands is uncovered by frames in which they are far from it.
     seen = keypoints.person_seen
     found = keypoints.found[..., None]
     centre = (keypoints.xy * found).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
@@ -109,31 +117,31 @@ def _region(keypoints: Keypoints, index: int, grown: float) -> NDArray[np.bool_]
     return person_mask(keypoints.pose(index), keypoints.size, grown)
 
 
-def _evenly_lit(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Frames as bright as the middle one, each colour by itself: cameras and lamps drift, and a median over unequal
-    light leaves the outline of where the person stood."""
-    # Every fourth pixel each way is plenty. Dark ones tell no ratio. The median, since captions come and go.
+def _equalize_light(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> None:
+    """Make all frames as bright as the middle one, in place, each colour channel by itself.
+
+    Exposure and lamps drift, and a median over unequal light would leave the outline of where the person stood.
+    """
+    # Every fourth pixel in each direction is enough. The median ratio, because captions come and go.
     reference, clear = frames[len(frames) // 2][::4, ::4].astype(np.float32), outside[len(frames) // 2][::4, ::4]
     clear = clear & (reference.min(axis=-1) > DARK)
-    result = frames.copy()
     for index, frame in enumerate(frames):
         small = frame[::4, ::4]
         both = clear & outside[index][::4, ::4] & (small.min(axis=-1) > DARK)
         if both.mean() > 0.05:
-            result[index] = cv2.LUT(frame, _curves(np.median(reference[both] / small[both], axis=0)))
-    return result
+            frames[index] = cv2.LUT(frame, _curves(np.median(reference[both] / small[both], axis=0)))
 
 
 def _curves(gain: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """(1, 256, 3) for ``cv2.LUT``: values times a gain for each colour."""
+    """uint8 (1, 256, 3), a table for ``cv2.LUT`` that multiplies each colour channel by its gain."""
     return np.asarray((np.arange(256)[None, :, None] * gain).round().clip(0, 255), np.uint8)
 
 
 def _masked_median(
     frames: NDArray[np.uint8], outside: NDArray[np.bool_], count: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Median over the first axis of frames (N, h, W, 3) where ``outside`` (N, h, W); 0 where it never is."""
-    # Covered values are sorted behind all real ones; the median is then in the middle of the first ``count``.
+    """Median over the first axis of frames (N, h, W, 3) where ``outside`` (N, h, W) is true; 0 where it never is."""
+    # 256 is sorted behind all real values, so the median is in the middle of the first ``count``.
     ordered = np.where(outside[..., None], frames, np.int16(256)).astype(np.int16)
     ordered.sort(axis=0)
     low, high = (
@@ -145,7 +153,7 @@ def _masked_median(
 
 
 def _filled(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Unknown pixels from the left and right, as floors and walls go on there; where a row is unknown, from around."""
+    """Fill unknown pixels from the left and right, where floors and walls go on; whole unknown rows from around."""
     rows = known.any(axis=1)
     if known.all() or not rows.any():
         return image
@@ -154,8 +162,13 @@ def _filled(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.ui
 
 
 def _flowed(image: NDArray[np.uint8], known: NDArray[np.bool_], down: int) -> NDArray[np.uint8]:
-    """Known colours are averaged at ever coarser sizes, halved across and divided by ``down``, and flow back into the
-    holes."""
+    """Fill holes from coarser and coarser averages of the known colours.
+
+    Args:
+        image: uint8 (H, W, 3).
+        known: bool (H, W), the pixels that stay as they are.
+        down: divisor of the height from each size to the next; the width is halved.
+    """
     pictures = [image.astype(np.float32) * known[..., None]]
     weights = [known.astype(np.float32)]
     while weights[-1].shape[1] > 1 and (weights[-1] == 0).any():
