@@ -84,6 +84,7 @@ def detect_video(
     pose: str = DEFAULT_DETECTOR,
     *,
     fps: Fraction | None = None,
+    content: str | None = None,
     workers: int | None = None,
     on_frame: Callable[[Image], None] | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -96,6 +97,7 @@ def detect_video(
         path: the video.
         pose: a detector's name, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
         fps: rate to read the video at; by default its own.
+        content: ``content_identity`` of the video, where it is known already.
         workers: processes; by default one for each core.
         on_frame: gets every frame, upright at native size, in order.
         on_progress: told the frames done.
@@ -110,7 +112,7 @@ def detect_video(
         if pose not in DETECTORS:
             return _from_openpose(reader, pose, on_frame, on_progress)
         kind = DETECTORS[pose]
-        remembered = _cache_path(path, kind, reader.fps)
+        remembered = _cache_path(path, kind, reader.fps, content)
         detection = _remembered(remembered, kind, reader.size, reader.fps)
         if detection is None:
             finder = CutFinder(float(reader.fps))
@@ -171,8 +173,8 @@ def _detect(frames: Iterator[Image], name: str, workers: int) -> tuple[NDArray[n
     return np.concatenate(places), np.concatenate(confidences)
 
 
-def _cache_path(path: Path, kind: DetectorKind, fps: Fraction) -> Path:
-    name = f"{content_identity(path)[:32]}-{kind.name.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
+def _cache_path(path: Path, kind: DetectorKind, fps: Fraction, content: str | None = None) -> Path:
+    name = f"{(content or content_identity(path))[:32]}-{kind.name.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
     return cache_folder() / "keypoints" / f"{name}.npz"
 
 

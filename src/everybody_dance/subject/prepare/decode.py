@@ -1,4 +1,4 @@
-"""Footage is decoded once: frames go to disk, and the detector sees them as they pass."""
+"""Decode footage once: each frame is written to disk and shown to the detector."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,13 +26,14 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> tuple[lis
     announced = [info.duration for info in request.infos]
     total = round(sum(announced) * request.rate) if all(announced) else None
     detections, clips, first = [], [], 0
-    for path in request.footage:
+    for path, source in zip(request.footage, request.sources, strict=True):
         with ThreadPoolExecutor(1) as pool:
             frames = _FrameWriter(folder, first, request.size, pool)
             detection = detect_video(
                 path,
                 request.pose,
                 fps=request.rate,
+                content=source.sha256,
                 on_frame=frames.write,
                 on_progress=lambda done, _, first=first: on_progress(first + done, total),  # type: ignore[misc]
             )
@@ -45,7 +46,7 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> tuple[lis
 
 
 class _FrameWriter:
-    """Shrinks and writes frames in a thread of its own, a few at most behind."""
+    """Shrinks and writes frames in a thread of its own, which lags behind by a few frames at most."""
 
     def __init__(self, folder: Path, first: int, size: tuple[int, int], pool: ThreadPoolExecutor) -> None:
         self._folder, self._next, self._size, self._pool = folder, first, size, pool
