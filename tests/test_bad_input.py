@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from everybody_dance import files
-from everybody_dance.subject.folder import locked
+from everybody_dance.subject.folder import PREPARING, locked
 from everybody_dance.training.checkpoint import newest
 from everybody_dance.video.reader import VideoReader
 from subjects import picture, swaying, wall
@@ -317,7 +317,7 @@ def test_interrupted_preparation(tmp_path: Path, seconds: float) -> None:
     """As a terminal does it: every process of the group gets the signal, at whatever point."""
     clip = write_video(tmp_path / "clip.mp4", (wall((640, 480)) for _ in range(200)))
     process = start("prepare", clip, "--out", tmp_path / "s", "--json")
-    while process.poll() is None and not list((tmp_path / "s").glob(".dance-*-*")):
+    while process.poll() is None and not (tmp_path / "s" / PREPARING).exists():
         time.sleep(0.02)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)

@@ -1,5 +1,6 @@
 """Folders belong to the user: a preparation replaces what is its own, whole or not at all, and nothing else."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ import pytest
 
 from everybody_dance import files
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.events import Cancelled, Finding
+from everybody_dance.events import Cancellation, Cancelled, Finding, listening
 from everybody_dance.files import check_inputs, check_outputs, replacing, sweep, temporary_path
 from everybody_dance.subject import folder as folders
 from everybody_dance.subject.folder import PREPARED, locked
+from everybody_dance.subject.prepare import prepare as preparing
 from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.subject.subject import Subject
 from everybody_dance.video.identity import content_identity
@@ -31,6 +33,12 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != files.LOCK
     }
+
+
+def read_all(folder: Path) -> None:
+    """Read something of every file of a subject."""
+    subject = Subject.open(folder)
+    assert len(subject.frame(3)) == len(subject.plate) == len(subject.plate_known)
 
 
 @pytest.fixture
@@ -108,6 +116,64 @@ class TestPrepare:
         assert Subject.open(Path()).manifest.sources[0].name == "target.mp4"
         assert Path("target.mp4").is_file()
 
+    def test_a_folder_whose_path_is_not_utf_8_but_whose_name_is(
+        self, tmp_path: Path, target: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "PL\udce9").mkdir()
+        monkeypatch.chdir(tmp_path / "PL\udce9")
+        (tmp_path / "link").symlink_to(Path("S").absolute())
+        for place, height in ((Path("S"), 128), (tmp_path / "link", 96)):
+            prepare([target[0]], place, pose=target[1], height=height)
+            assert Subject.open(place).frame(49).shape[0] == height
+
+    def test_frames_that_were_moved_to_another_disk(self, little_world: LittleWorld, tmp_path: Path) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+        shutil.move(place / "frames", tmp_path / "elsewhere")
+        (place / "frames").symlink_to(tmp_path / "elsewhere")
+        before = contents(tmp_path / "elsewhere")
+        prepare([little_world.target], place, pose=little_world.target_pose, height=96)
+        assert Subject.open(place).frame(0).shape[:2] == (96, 96)
+        assert contents(tmp_path / "elsewhere") == before
+
+    def test_what_the_user_put_among_the_frames_is_kept(
+        self, little_world: LittleWorld, tmp_path: Path, findings: list[Finding]
+    ) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+        (place / "frames" / "clip.mp4").write_bytes(b"precious")
+        (place / ".dance-a-b-c").mkdir()
+        prepare([little_world.target], place, pose=little_world.target_pose, height=96)
+        assert (place / "frames.old-1" / "clip.mp4").read_bytes() == b"precious"
+        assert (place / ".dance-a-b-c").is_dir()
+        assert any(finding.code == "set-aside" and "frames.old-1" in finding.message for finding in findings)
+
+    def test_an_entry_that_is_a_mount_point_is_refused_before_any_work(
+        self, little_world: LittleWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+        before = contents(place)
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == place / "model")
+        with pytest.raises(DanceError) as caught:
+            prepare([little_world.target], place, pose=little_world.target_pose, height=96)
+        assert caught.value.code == "cannot-write"
+        assert contents(place) == before
+        prepare([little_world.target], place, pose=little_world.target_pose)  # where nothing is to be replaced
+
+    def test_a_link_to_itself(self, tmp_path: Path, target: tuple[Path, str]) -> None:
+        (tmp_path / "S").symlink_to(tmp_path / "S")
+        with pytest.raises(DanceError) as caught:
+            prepare([target[0]], tmp_path / "S", pose=target[1])
+        assert caught.value.code == "cannot-write"
+
+    def test_a_folder_in_which_it_fails_stays_as_it_was(self, tmp_path: Path) -> None:
+        footage, pose = write_person(tmp_path / "videos" / "nobody.mp4", 50, seen=lambda index: False)
+        (tmp_path / "dangling").symlink_to(tmp_path / "later")
+        for name in ("videos", "dangling", "new"):
+            with pytest.raises(DanceError) as caught:
+                prepare([footage], tmp_path / name, pose=pose)
+            assert caught.value.code == "no-person"
+        assert {entry.name for entry in (tmp_path / "videos").iterdir()} == {"nobody.mp4", "nobody.openpose"}
+        assert {entry.name for entry in tmp_path.iterdir()} == {"videos", "dangling"}
+
     def test_long_names(self, tmp_path: Path, target: tuple[Path, str]) -> None:
         place = tmp_path / ("S" * 250)
         prepare([target[0]], place, pose=target[1])
@@ -130,8 +196,12 @@ class TestPrepare:
         (tmp_path / "S" / "frames").mkdir(parents=True)
         (tmp_path / "S" / "frames" / "holiday.jpg").write_bytes(b"sun")
         (tmp_path / "T").mkdir()
-        (tmp_path / "T" / "subject.json").write_text('{"subject": "English literature"}')
-        for name in "ST":
+        for name, text in (
+            ("S", None),
+            *(("T", text) for text in ('{"subject": "English literature"}', "{}", "[1]", "5", '"x"', "null")),
+        ):
+            if text is not None:
+                (tmp_path / name / "subject.json").write_text(text)
             before = contents(tmp_path / name)
             with pytest.raises(DanceError) as caught:
                 prepare([target[0]], tmp_path / name, pose=target[1])
@@ -144,15 +214,52 @@ class TestPrepare:
                 prepare([target[0]], place, pose=target[1])
         assert target[0].is_file()
 
-    def test_damaged_poses_are_prepared_again(self, little_world: LittleWorld, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["keypoints.npz", "frames/000003.jpg", "plate.png", "plate_known.png"])
+    @pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "zeros"])
+    def test_what_is_damaged_is_prepared_again_and_stays_trained(
+        self, little_world: LittleWorld, tmp_path: Path, name: str, damage: str
+    ) -> None:
         place = little_world.copy_of_subject(tmp_path / "S")
-        whole = (place / "keypoints.npz").read_bytes()
-        (place / "keypoints.npz").write_bytes(whole[:1000])
+        before = contents(place)
+        data = before[name]
+        (place / name).unlink()
+        if damage != "missing":
+            damaged = {"empty": b"", "cut off": data[: len(data) // 2], "zeros": bytes(len(data))}
+            (place / name).write_bytes(damaged[damage])
         with pytest.raises(DanceError) as caught:
-            Subject.open(place)
+            read_all(place)
         assert caught.value.code == "bad-subject"
+        assert f"subject in {place} is" in caught.value.message
         prepare([little_world.target], place, pose=little_world.target_pose)
-        assert len(Subject.open(place).keypoints) == 50
+        assert contents(place) == before
+
+    def test_a_damaged_manifest_is_made_again(self, little_world: LittleWorld, tmp_path: Path) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+        before = contents(place)
+        (place / "subject.json").write_bytes(before["subject.json"][:200])
+        prepare([little_world.target], place, pose=little_world.target_pose)
+        assert contents(place)["subject.json"] == before["subject.json"]
+        # It could not be told what the model was trained on.
+        assert contents(place / "model.old-1") == contents(little_world.subject / "model")
+
+    @pytest.mark.parametrize("pose", ["as it was", "other files"])
+    def test_a_subject_of_629d904_with_poses_of_openpose(
+        self, little_world: LittleWorld, tmp_path: Path, pose: str
+    ) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+        fields = json.loads((place / "subject.json").read_text())
+        options = {"pose": little_world.target_pose, "height": None, "fps": None, "holdout": None}
+        parts = [[source["sha256"] for source in fields["sources"]], options]
+        fields |= {"options": options, "identity": hashlib.sha256(json.dumps(parts).encode()).hexdigest()}
+        (place / "subject.json").write_text(json.dumps(fields))
+        if pose == "as it was":
+            before = contents(place)
+            assert prepare([little_world.target], place, pose=little_world.target_pose).manifest.options == options
+            assert contents(place) == before
+        else:
+            copied = shutil.copytree(little_world.target_pose.removeprefix("openpose:"), tmp_path / "poses")
+            prepare([little_world.target], place, pose=f"openpose:{copied}")
+            assert (place / "model.old-1").is_dir()
 
     def test_one_at_a_time(self, tmp_path: Path, target: tuple[Path, str]) -> None:
         with locked(tmp_path / "S"), pytest.raises(DanceError) as caught:
@@ -168,11 +275,22 @@ class TestPrepare:
             prepare([target[0]], tmp_path / "S", pose=target[1], on_progress=stop)
         assert not (tmp_path / "S").exists()
 
+    def test_it_can_be_stopped_after_the_frames_as_well(self, tmp_path: Path, target: tuple[Path, str]) -> None:
+        cancellation = Cancellation()
+
+        def request_at_the_end(done: int, total: int | None) -> None:
+            if done == 50:
+                cancellation.request()
+
+        with listening(lambda event: None, cancellation), pytest.raises(Cancelled):
+            prepare([target[0]], tmp_path / "S", pose=target[1], on_progress=request_at_the_end)
+        assert not (tmp_path / "S").exists()
+
 
 class TestKilled:
     """A preparation that is killed at any moment leaves the old subject or the new one."""
 
-    @pytest.mark.parametrize("at", range(12))
+    @pytest.mark.parametrize("at", range(13))
     def test_at_each_step_of_the_change(
         self, little_world: LittleWorld, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -203,10 +321,50 @@ class TestKilled:
         assert subject.plate.shape[:2] == subject.manifest.size
         kept = place / ("model" if subject.manifest.size == (128, 128) else "model.old-1")
         assert contents(kept) == model
-        # The next one finishes what was begun, and sweeps.
+        # The next one sweeps.
         prepare([little_world.target], place, pose=little_world.target_pose, height=96)
         assert Subject.open(place).manifest.size == (96, 96)
         assert [entry.name for entry in place.iterdir() if entry.name.startswith(".dance-")] == [files.LOCK]
+
+    def test_a_preparation_that_was_whole_is_not_done_again(
+        self, little_world: LittleWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = little_world.copy_of_subject(tmp_path / "S")
+
+        def die(folder: Path) -> None:
+            if (folder / folders.WAITING).is_dir():
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(folders, "_finish_replacing", die)
+            with pytest.raises(KeyboardInterrupt):
+                prepare([little_world.target], place, pose=little_world.target_pose, height=96)
+        assert (place / folders.WAITING).is_dir()
+        monkeypatch.setattr(preparing, "decode", None)
+        assert prepare([little_world.target], place, pose=little_world.target_pose, height=96).manifest.size == (96, 96)
+        assert not (place / folders.WAITING).exists()
+
+
+class TestReading:
+    def test_what_may_not_be_read_is_not_damaged(
+        self, little_world: LittleWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As root may read everything, the refusals are made up."""
+        for place, name in ((Path, "is_dir"), (Path, "is_file"), (Path, "read_bytes"), (np, "load"), (np, "fromfile")):
+            with monkeypatch.context() as patch:
+                patch.setattr(place, name, denied)
+                with pytest.raises(DanceError) as caught:
+                    read_all(little_world.subject)
+            assert caught.value.code == "cannot-read", name
+
+    def test_a_name_that_is_not_utf_8(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            Subject.open(tmp_path / "PL\udce9")
+        assert caught.value.code == "bad-name"
+
+
+def denied(*arguments: object, **options: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 class TestFiles:

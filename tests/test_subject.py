@@ -1,7 +1,8 @@
 """Preparing: the clean plate against the true empty place, held-out frames, and nothing lost on the way."""
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,19 +15,28 @@ from skimage.metrics import structural_similarity
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.render import DANCERS, empty_room, render, true_keypoints
 from everybody_dance.errors import DanceError
+from everybody_dance.events import Finding
+from everybody_dance.files import LOCK
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose import detection
 from everybody_dance.pose.detection import Detection
+from everybody_dance.pose.detectors import DETECTORS
 from everybody_dance.retarget.statistics import pose_statistics
+from everybody_dance.subject.folder import PREPARED
+from everybody_dance.subject.prepare import complete as completing
 from everybody_dance.subject.prepare import decode as preparing
+from everybody_dance.subject.prepare import request
 from everybody_dance.subject.prepare.camera import measure_stillness
 from everybody_dance.subject.prepare.plate import believed_empty, clean_plate
 from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.subject.subject import Subject
+from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.video.writer import VideoWriter
 from subjects import SIZE, make_subject, picture, swaying, wall
 
 FPS = Fraction(25)
+MEDIAPIPE = DETECTORS["mediapipe"]
 
 
 class TestPlate:
@@ -63,6 +73,11 @@ class TestPlate:
             image[5:15, 10:118] = 255
         plate = clean_plate(images.__getitem__, keypoints, range(60))
         assert np.abs(plate.image.astype(int) - wall())[:20].max() <= 3
+
+    def test_where_no_frame_can_be_used_nothing_is_known(self) -> None:
+        plate = clean_plate(lambda index: wall(), swaying(10), [])
+        assert plate.image.shape == wall().shape
+        assert plate.unknown_share == 1
 
     def test_a_missed_person_is_not_an_empty_place(self) -> None:
         keypoints = swaying(100)
@@ -118,7 +133,7 @@ def poses(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints]:
     """Name of a video: what the detector finds in it."""
     known: dict[str, Keypoints] = {}
 
-    def detect(path: Path, pose: str, *, fps: Fraction, on_frame, on_progress) -> Detection:  # type: ignore[no-untyped-def]
+    def detect(path: Path, pose: str, *, fps: Fraction, content: str, on_frame, on_progress) -> Detection:  # type: ignore[no-untyped-def]
         with VideoReader(path, fps=fps) as reader:
             for done, frame in enumerate(reader, 1):
                 on_frame(frame)
@@ -139,7 +154,7 @@ class TestPrepare:
         assert subject.holdout_frames.tolist() == list(range(72, 80))
         assert structural_similarity(subject.frame(5), picture(poses["a.mp4"], 5), channel_axis=-1) > 0.9
         assert not subject.manifest.camera_moves
-        assert list(tmp_path.glob(".subject*")) == []
+        assert {entry.name for entry in subject.folder.iterdir()} == {*PREPARED, LOCK}
         moved = (tmp_path / "subject").rename(tmp_path / "elsewhere")
         assert Subject.open(moved).manifest == subject.manifest
 
@@ -193,6 +208,58 @@ class TestPrepare:
         assert caught.value.code == "different-places"
         assert not (tmp_path / "subject").exists()
 
+    def test_places_that_cannot_be_compared_are_said(
+        self,
+        tmp_path: Path,
+        poses: dict[str, Keypoints],
+        findings: list[Finding],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        poses["a.mp4"] = swaying(60)
+        # In the second video the person is missed in just those frames that are compared.
+        seen = ~np.isin(np.arange(50), np.linspace(0, 44, 24).astype(int))
+        poses["b.mp4"] = replace(swaying(50), confidence=swaying(50).confidence * seen[:, None])
+        monkeypatch.setattr(completing, "clean", lambda keypoints, cuts: keypoints)
+        footage = [film(tmp_path / name, swaying(len(keypoints))) for name, keypoints in poses.items()]
+        prepare(footage, tmp_path / "subject")
+        assert "places-not-compared" in {finding.code for finding in findings}
+
+    def test_a_subject_of_629d904_is_the_same_with_options_that_mean_the_same(
+        self, tmp_path: Path, poses: dict[str, Keypoints]
+    ) -> None:
+        poses["a.mp4"] = swaying(80)
+        footage = film(tmp_path / "a.mp4", poses["a.mp4"])
+        manifest = prepare([footage], tmp_path / "subject").manifest
+        path = tmp_path / "subject" / "subject.json"
+        options = {"pose": "mediapipe", "height": None, "fps": None, "holdout": None}
+        parts = [[source.sha256 for source in manifest.sources], options]
+        identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        fields = json.loads(path.read_text())
+        fields |= {"detector": MEDIAPIPE.name, "options": options, "identity": identity}
+        path.write_text(json.dumps(fields))
+        (tmp_path / "subject" / "model").mkdir()
+        for same in ({}, {"fps": FPS}, {"height": SIZE[1]}, {"holdout": 0.32}):
+            kept = prepare([footage], tmp_path / "subject", **same)  # type: ignore[arg-type]
+            assert kept.manifest.identity == identity
+        assert (tmp_path / "subject" / "model").is_dir()
+
+    def test_footage_is_hashed_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        keypoints, hashed = swaying(80), []
+
+        def identity(path: Path) -> str:
+            hashed.append(path)
+            return content_identity(path)
+
+        def find(frames: Iterator[np.ndarray], name: str, workers: int) -> tuple[np.ndarray, np.ndarray]:
+            assert len(list(frames)) == 80
+            return keypoints.xy, keypoints.confidence
+
+        for module in (request, detection):
+            monkeypatch.setattr(module, "content_identity", identity)
+        monkeypatch.setattr(detection, "_detect", find)
+        prepare([film(tmp_path / "a.mp4", keypoints)], tmp_path / "subject")
+        assert len(hashed) == 1
+
     def test_too_short_and_nobody(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
         poses["a.mp4"] = swaying(20)
         poses["b.mp4"] = Keypoints.empty(40, SIZE, FPS)
@@ -218,7 +285,7 @@ class TestPrepare:
             prepare([footage], tmp_path / "subject", height=96)
         assert caught.value.code == "disk-full"
         assert Subject.open(tmp_path / "subject").manifest == before
-        assert list(tmp_path.glob(".subject*")) == []
+        assert {entry.name for entry in (tmp_path / "subject").iterdir()} == {*PREPARED, LOCK}
 
 
 class TestOpen:

@@ -1,5 +1,8 @@
 """A prepared person on disk: manifest, frames, keypoints and clean plate."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -10,9 +13,9 @@ import pydantic
 from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
-from everybody_dance.files import write_bytes, write_text
+from everybody_dance.files import check_name, write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.subject.folder import MANIFEST, WAITING, finish_replacing, locked
+from everybody_dance.subject.folder import MANIFEST, WAITING, locked
 from everybody_dance.subject.manifest import FORMAT_VERSION, SubjectManifest
 
 JPEG_OPTIONS = (
@@ -21,6 +24,9 @@ JPEG_OPTIONS = (
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 )
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+"""The first and the last bytes of every JPEG file."""
 
 
 class Subject:
@@ -36,29 +42,19 @@ class Subject:
         """Open the subject in ``folder``.
 
         Raises:
-            DanceError: there is none (``no-subject``), a newer version made it (``newer-version``), or it is damaged
+            DanceError: there is none (``no-subject``), a newer version made it (``newer-version``), it is damaged
                 (``bad-subject``), or it may not be read (``cannot-read``).
+            UsageError: the folder's name cannot be used (``bad-name``, ``name-too-long``).
         """
-        if (folder / WAITING).is_dir():  # a preparation was killed when it was whole
+        check_name(folder)
+        with _reading(folder):
+            waiting = (folder / WAITING).is_dir()
+        if waiting:  # a preparation was killed when it was whole
             with locked(folder):
-                finish_replacing(folder.resolve())
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise DanceError("no-subject", f"There is no prepared subject in {folder}. `dance prepare` makes one.")
-        try:
-            text = path.read_bytes()
-            version = pydantic.TypeAdapter(dict[str, object]).validate_json(text).get("version")
-            if isinstance(version, int) and version > FORMAT_VERSION:
-                raise DanceError(
-                    "newer-version",
-                    f"{folder} was made by a newer version of Everybody Dance. Update it to use this subject.",
-                )
-            manifest = SubjectManifest.model_validate_json(text)
+                pass
+        manifest = read_manifest(folder)
+        with _reading(folder):
             keypoints = Keypoints.load(folder / "keypoints.npz")
-        except PermissionError as error:
-            raise DanceError("cannot-read", f"The subject in {folder} may not be read by you.") from error
-        except (pydantic.ValidationError, OSError, ValueError) as error:
-            raise _damaged(folder) from error
         if keypoints.size != manifest.size or len(keypoints) != max((clip.stop for clip in manifest.clips), default=0):
             raise _damaged(folder)
         return cls(folder, manifest, keypoints)
@@ -87,19 +83,35 @@ class Subject:
         write_text(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         return cls(folder, manifest, keypoints)
 
+    def check(self) -> None:
+        """Make sure that nothing is missing or cut off; what the middle of each frame holds is not looked at.
+
+        Raises:
+            DanceError: something is (``bad-subject``), or may not be read (``cannot-read``).
+        """
+        self._image(self.folder / "plate.png", cv2.IMREAD_COLOR)
+        self._image(self.folder / "plate_known.png", cv2.IMREAD_GRAYSCALE)
+        with _reading(self.folder):
+            for index in range(len(self.keypoints)):
+                with frame_path(self.folder, index).open("rb") as file:
+                    start = file.read(len(JPEG_START))
+                    file.seek(-len(JPEG_END), os.SEEK_END)
+                    if (start, file.read()) != (JPEG_START, JPEG_END):
+                        raise _damaged(self.folder)
+
     def frame(self, index: int) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), the true frame at the prepared size."""
-        return _read(frame_path(self.folder, index), self.manifest.size, cv2.IMREAD_COLOR)[..., ::-1]
+        return self._image(frame_path(self.folder, index), cv2.IMREAD_COLOR)[..., ::-1]
 
     @cached_property
     def plate(self) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), the empty place."""
-        return _read(self.folder / "plate.png", self.manifest.size, cv2.IMREAD_COLOR)[..., ::-1].copy()
+        return self._image(self.folder / "plate.png", cv2.IMREAD_COLOR)[..., ::-1].copy()
 
     @cached_property
     def plate_known(self) -> NDArray[np.bool_]:
         """bool (H, W): where the footage shows the empty place; elsewhere the plate is a guess."""
-        return _read(self.folder / "plate_known.png", self.manifest.size, cv2.IMREAD_GRAYSCALE) > 127
+        return self._image(self.folder / "plate_known.png", cv2.IMREAD_GRAYSCALE) > 127
 
     @property
     def training_frames(self) -> NDArray[np.int64]:
@@ -117,21 +129,49 @@ class Subject:
         """Indices of the frames that training never sees."""
         return np.concatenate([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])
 
+    def _image(self, path: Path, mode: int) -> NDArray[np.uint8]:
+        with _reading(self.folder):
+            data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, mode) if len(data) else None
+        if image is None or (image.shape[1], image.shape[0]) != self.manifest.size:
+            raise _damaged(self.folder)
+        return np.asarray(image, np.uint8)
+
 
 def frame_path(folder: Path, index: int) -> Path:
-    """Where frame ``index`` lies."""
+    """Where frame ``index`` of the subject in ``folder`` lies."""
     return folder / "frames" / f"{index:06d}.jpg"
 
 
-def _read(path: Path, size: tuple[int, int], mode: int) -> NDArray[np.uint8]:
+def read_manifest(folder: Path) -> SubjectManifest:
+    """What ``subject.json`` says of the subject in ``folder``.
+
+    Raises:
+        DanceError: as ``Subject.open``.
+    """
+    path = folder / MANIFEST
+    with _reading(folder):
+        if not path.is_file():
+            raise DanceError("no-subject", f"There is no prepared subject in {folder}. `dance prepare` makes one.")
+        text = path.read_bytes()
+        version = pydantic.TypeAdapter(dict[str, object]).validate_json(text).get("version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise DanceError(
+                "newer-version",
+                f"{folder} was made by a newer version of Everybody Dance. Update it to use this subject.",
+            )
+        return SubjectManifest.model_validate_json(text)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Say in the user's words why something of a subject cannot be read."""
     try:
-        data = np.fromfile(path, np.uint8)
-    except FileNotFoundError as error:
-        raise _damaged(path.parent) from error
-    image = cv2.imdecode(data, mode) if len(data) else None
-    if image is None or (image.shape[1], image.shape[0]) != size:
-        raise _damaged(path.parent)
-    return np.asarray(image, np.uint8)
+        yield
+    except PermissionError as error:
+        raise DanceError("cannot-read", f"The subject in {folder} may not be read by you.") from error
+    except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
+        raise _damaged(folder) from error
 
 
 def _damaged(folder: Path) -> DanceError:

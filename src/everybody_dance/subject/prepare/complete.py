@@ -30,8 +30,17 @@ LARGEST_DIFFERENCE = 25.0
 """Median difference between two clips' empty places, of 255 and after their brightness is made equal."""
 
 
-def complete(request: Request, folder: Path, detections: list[Detection], clips: tuple[Clip, ...]) -> None:
+def complete(
+    request: Request, folder: Path, detections: list[Detection], clips: tuple[Clip, ...], identity: str
+) -> None:
     """Make a whole subject of the frames in ``folder`` and the keypoints of its clips.
+
+    Args:
+        request: what is prepared.
+        folder: of the new subject.
+        detections: of each video.
+        clips: how the frames are divided.
+        identity: of the new subject.
 
     Raises:
         DanceError: the footage shows nobody (``no-person``), is too short (``too-short``), or was filmed in different
@@ -47,6 +56,7 @@ def complete(request: Request, folder: Path, detections: list[Detection], clips:
     _advise(found)
 
     def frame(index: int) -> Image:
+        events.check_cancelled()
         return read_frame(folder, index)
 
     stillness = measure_stillness(frame, keypoints, training)
@@ -65,7 +75,7 @@ def complete(request: Request, folder: Path, detections: list[Detection], clips:
     # The ground line starts anew at the edge of a clip, as it does at a cut.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(
-        identity=request.identity,
+        identity=identity,
         sources=request.sources,
         size=size,
         fps=keypoints.fps,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import explain_write_failure
 from everybody_dance.pose.options import DEFAULT_DETECTOR
-from everybody_dance.subject.folder import MANIFEST, check_folder, fresh_preparation, locked, no_empty_folder_left
+from everybody_dance.subject.folder import MANIFEST, check_folder, fresh_preparation, locked_for_preparing
+from everybody_dance.subject.manifest import SubjectManifest
 from everybody_dance.subject.prepare.complete import complete
 from everybody_dance.subject.prepare.decode import decode
 from everybody_dance.subject.prepare.request import Request
-from everybody_dance.subject.subject import Subject
+from everybody_dance.subject.subject import Subject, read_manifest
 
 
 def prepare(
@@ -51,29 +51,52 @@ def prepare(
     check_folder(folder)
     request = Request.resolve(footage, pose, height, fps, holdout)
     try:
-        with no_empty_folder_left(folder), locked(folder):
+        with locked_for_preparing(folder):
             present = _present(folder)
-            if present is not None and request.is_answered_by(present.manifest):
+            answered = present is not None and request.is_answered_by(present)
+            whole = _whole(folder) if answered else None
+            if whole is not None:
                 events.remark("prepared-already", f"{folder} is prepared already.")
-                return present
+                return whole
             with fresh_preparation(folder) as fresh:
                 (fresh / "frames").mkdir()
                 detections, clips = decode(request, fresh, on_progress)
-                complete(request, fresh, detections, clips)
+                # What was trained on a subject that was damaged fits the one that is made again.
+                identity = present.identity if present is not None and answered else request.identity(clips)
+                complete(request, fresh, detections, clips, identity)
             return Subject.open(folder)
     except OSError as error:
         raise explain_write_failure(error, folder) from error
 
 
-def _present(folder: Path) -> Subject | None:
-    """The subject that stands in ``folder``; a damaged one does not count, and is made anew."""
-    path = folder / MANIFEST
+def _present(folder: Path) -> SubjectManifest | None:
+    """The manifest of the subject that is in ``folder``; None where there is none, or a damaged one.
+
+    Raises:
+        DanceError: it is of a newer version, may not be read, or is something of the user's (``not-a-subject``).
+    """
     try:
-        return Subject.open(folder) if path.is_file() else None
+        return read_manifest(folder)
     except DanceError as error:
         if error.code in ("newer-version", "cannot-read"):
             raise
-    with suppress(ValueError, TypeError):  # what cannot be read at all was ours, and is damaged
-        if not {"identity", "clips"} <= set(json.loads(path.read_bytes())):
-            raise DanceError("not-a-subject", f"{path} is not of a subject. Choose another folder for the subject.")
+    path = folder / MANIFEST
+    try:
+        fields = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # what cannot be read at all was ours, and is damaged
+        return None
+    if not isinstance(fields, dict) or not {"identity", "clips"} <= fields.keys():
+        raise DanceError("not-a-subject", f"{path} is not of a subject. Choose another folder for the subject.")
     return None
+
+
+def _whole(folder: Path) -> Subject | None:
+    """The subject in ``folder``; None where anything of it is missing or damaged, so that it has to be made again."""
+    try:
+        subject = Subject.open(folder)
+        subject.check()
+    except DanceError as error:
+        if error.code != "bad-subject":
+            raise
+        return None
+    return subject

@@ -1,4 +1,4 @@
-"""What a preparation is asked for, by content and meaning: the same again is not done twice."""
+"""A preparation's request, compared by content and meaning, so that the same work is not done twice."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ Options = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class Request:
-    """A preparation, resolved: what its result depends on.
+    """A request with its options resolved: everything that the result depends on.
 
     Attributes:
         footage: the videos.
@@ -54,7 +54,7 @@ class Request:
     def resolve(
         cls, footage: Sequence[Path], pose: str, height: int | None, fps: Fraction | None, holdout: float | None
     ) -> Self:
-        """Look at the footage, as far as its first frames.
+        """Resolve options, reading no more of each video than its first frame and its content's hash.
 
         Raises:
             DanceError, UsageError: it cannot be read, or its videos are not of one camera (``different-places``).
@@ -85,20 +85,25 @@ class Request:
         seconds = min(HELD_OUT_SHARE * frames / self.rate, HELD_OUT_SECONDS) if self.holdout is None else self.holdout
         return min(round(seconds * self.rate), frames)
 
-    @property
-    def identity(self) -> str:
-        """Hash of all that the result depends on but the held-out frames, which each clip's length decides."""
+    def identity(self, clips: Sequence[Clip]) -> str:
+        """Hash of all that the result depends on.
+
+        Args:
+            clips: how the frames were divided, which each video's length decides.
+        """
         parts = [
             [source.sha256 for source in self.sources],
             self.pose_identity,
             list(self.size),
             str(self.rate),
-            self.holdout,
+            [clip.stop - clip.holdout for clip in clips],
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def is_answered_by(self, manifest: SubjectManifest) -> bool:
         """Whether a subject is what this preparation would give, however its options were spelled."""
+        if "pose_identity" not in manifest.options and manifest.identity == self._identity_by_spelling():
+            return True
         same = (
             [source.sha256 for source in manifest.sources] == [source.sha256 for source in self.sources]
             and manifest.size == self.size
@@ -111,6 +116,15 @@ class Request:
             return manifest.options["pose_identity"] == self.pose_identity
         # Subjects of 629d904 say which detector found their poses, but not which OpenPose files.
         return self.pose in DETECTORS and manifest.detector == self.pose_identity
+
+    def _identity_by_spelling(self) -> str:
+        """The identity as 629d904 computed it, from the options as they were given.
+
+        Only this tells which OpenPose files that version used: by the name of their folder.
+        """
+        given = {name: self.options[name] for name in ("pose", "height", "fps", "holdout")}
+        parts = [[source.sha256 for source in self.sources], given]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _held_out_as_in(self, clip: Clip) -> bool:
         return clip.stop - clip.holdout == self.held_out(clip.stop - clip.first)
