@@ -83,7 +83,7 @@ class RefinerTrainer:
         return self.dataset.sample(step, 1, self.part, self.preset.refiner.references)
 
     def step(self, sample: Sample, step: int, total: int) -> dict[str, Tensor | float]:
-        """Train on one batch; as ``steps.Trainer.step``."""
+        """Train on one batch; as ``generator_steps.Trainer.step``."""
         seed_step(self.seed, step)
         how = self.preset.refiner
         factor = schedule(step, total, self.preset.decay_to)
