@@ -86,10 +86,13 @@ class Answers:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self, frames: Iterable[Image], detector: str, workers: int | None) -> Iterator[list[Person]]:
+    def __call__(
+        self, frames: Iterable[Image], detector: str, workers: int | None, mattes: bool
+    ) -> Iterator[list[Person]]:
         self.asked += 1
-        for _, people in zip(frames, everywhere(), strict=True):
-            yield people
+        for index, (_, people) in enumerate(zip(frames, everywhere(), strict=True)):
+            matte = np.full((SIZE[1], SIZE[0]), 10 * index, np.uint8) if mattes else None
+            yield [Person(person.pose, matte) for person in people]
 
 
 @pytest.fixture
@@ -226,7 +229,7 @@ class Recorded:
 
     made: list["Recorded"]
 
-    def __init__(self, detector: str) -> None:
+    def __init__(self, detector: str, mattes: bool) -> None:
         self.seen: list[int] = []
         self.pending = 0
         self.closed = False

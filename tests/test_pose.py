@@ -312,7 +312,7 @@ class TestRemembered:
         detection._remember(detection.Detection(keypoints, (2,), kind.name, kind.supplied), entry)
         asked: list[str] = []
 
-        def detect(frames: Iterable[object], name: str, workers: int) -> tuple[np.ndarray, np.ndarray]:
+        def detect(frames: Iterable[object], name: str, *_: object) -> tuple[np.ndarray, np.ndarray]:
             asked.append(name)
             assert len(list(frames)) == 4
             return keypoints.xy, keypoints.confidence

@@ -45,7 +45,9 @@ class Box:
 
 
 def resized(image: Image, size: tuple[int, int]) -> Image:
-    """``image`` at ``size`` (W, H), averaged over areas where it shrinks; the image itself where it has that size."""
+    """``image`` at ``size`` (W, H), averaged over areas unless it grows; the image itself where it has that size."""
     if (image.shape[1], image.shape[0]) == size:
         return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    grows = size[0] > image.shape[1] or size[1] > image.shape[0]
+    how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)

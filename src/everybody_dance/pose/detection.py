@@ -1,13 +1,15 @@
 """A video to the keypoints of one person: decoded once, detected on all cores, remembered by content."""
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +17,17 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.files import cache_folder, write_text
+from everybody_dance.files import cache_folder, sweep, temporary_path, write_text
 from everybody_dance.images import Image
-from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.detector_process import CHUNK, people_in_frames, shrinking
+from everybody_dance.pose.detector_process import CHUNK, detection_size, people_in_frames, shrinking
 from everybody_dance.pose.detectors import DETECTORS, DetectorKind
+from everybody_dance.pose.mattes import MatteReader, MatteWriter
 from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE
-from everybody_dance.pose.people import jumps
+from everybody_dance.pose.people import Person, jumps
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoReader
@@ -87,6 +90,7 @@ def detect_video(
     content: str | None = None,
     workers: int | None = None,
     on_frame: Callable[[Image], None] | None = None,
+    on_matte: Callable[[Image], None] | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Detection:
     """Find the person in every frame of a video.
@@ -100,6 +104,8 @@ def detect_video(
         content: ``content_identity`` of the video, where it is known already.
         workers: processes; by default one for each core.
         on_frame: gets every frame, upright at native size, in order.
+        on_matte: gets every frame's matte of the person, uint8 (h, w), in order; all 0 where nobody is seen. They are
+            as large as detectors see the frames (``detection_size``), and always the built-in detector's.
         on_progress: told the frames done.
 
     Raises:
@@ -110,20 +116,29 @@ def detect_video(
     check_pose(pose)
     with VideoReader(path, fps=fps) as reader:
         if pose not in DETECTORS:
-            return _from_openpose(reader, pose, on_frame, on_progress)
+            return _from_openpose(reader, pose, workers or usable_cores(), on_frame, on_matte, on_progress)
         kind = DETECTORS[pose]
         remembered = _cache_path(path, kind, reader.fps, content)
         detection = _remembered(remembered, kind, reader.size, reader.fps)
-        if detection is None:
+        mattes = (
+            None if detection is None or on_matte is None else _remembered_mattes(remembered, len(detection.keypoints))
+        )
+        if detection is None or (on_matte is not None and mattes is None):
             finder = CutFinder(float(reader.fps))
             frames = _passing(reader, finder, on_frame, on_progress)
-            xy, confidence = _detect(frames, pose, workers or usable_cores())
+            with ExitStack() as stack:
+                keep = None if on_matte is None else stack.enter_context(_KeptMattes(remembered, on_matte))
+                xy, confidence = _detect(frames, pose, workers or usable_cores(), reader.size, keep)
             scale = np.float32(shrinking(*reader.size))
             keypoints = Keypoints(xy * scale, confidence, reader.size, reader.fps)
             detection = Detection(keypoints, finder.cuts(), kind.name, kind.supplied)
             _remember(detection, remembered)
         elif on_frame is not None:
             deque(_passing(reader, None, on_frame, on_progress), maxlen=0)
+        if mattes is not None and on_matte is not None:
+            with closing(mattes):
+                for index in range(len(mattes)):
+                    on_matte(mattes.matte(index))
     changes = jumps(detection.keypoints, detection.cuts)
     if changes:
         events.warn(
@@ -153,21 +168,40 @@ def _passing(
 
 
 def _from_openpose(
-    reader: VideoReader, pose: str, on_frame: Callable[[Image], None] | None, on_progress: OnProgress
+    reader: VideoReader,
+    pose: str,
+    workers: int,
+    on_frame: Callable[[Image], None] | None,
+    on_matte: Callable[[Image], None] | None,
+    on_progress: OnProgress,
 ) -> Detection:
     people = openpose_files.read_folder(pose.removeprefix(OPENPOSE))
     finder = CutFinder(float(reader.fps))
-    deque(_passing(reader, finder, on_frame, on_progress), maxlen=0)
+    frames = _passing(reader, finder, on_frame, on_progress)
+    if on_matte is None:
+        deque(frames, maxlen=0)
+    else:
+        _detect(frames, DEFAULT_DETECTOR, workers, reader.size, on_matte)
     keypoints = people.follow(reader.source_indices, reader.size, reader.fps)
     return Detection(keypoints, finder.cuts(), people.name, people.supplied)
 
 
-def _detect(frames: Iterator[Image], name: str, workers: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """xy (T, 137, 2), in pixels of the shrunk frames, and confidence (T, 137)."""
+def _detect(
+    frames: Iterator[Image], name: str, workers: int, size: tuple[int, int], on_matte: Callable[[Image], None] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """xy (T, 137, 2), in pixels of the shrunk frames, and confidence (T, 137); ``size`` is (W, H) of ``frames``."""
     places, confidences = [np.zeros((0, JOINT_COUNT, 2), np.float32)], [np.zeros((0, JOINT_COUNT), np.float32)]
-    with closing(people_in_frames(frames, name, workers)) as found:
+    nothing = np.zeros(detection_size(*size)[::-1], np.uint8)
+
+    def pose_of(people: list[Person]) -> Pose:
+        person = people[0] if people else Person(NOBODY)
+        if on_matte is not None:
+            on_matte(nothing if person.matte is None else person.matte)
+        return person.pose
+
+    with closing(people_in_frames(frames, name, workers, on_matte is not None)) as found:
         # Arrays of many frames take far less memory than as many poses.
-        while poses := [people[0].pose if people else NOBODY for people in islice(found, CHUNK)]:
+        while poses := [pose_of(people) for people in islice(found, CHUNK)]:
             places.append(np.stack([pose.xy for pose in poses]))
             confidences.append(np.stack([pose.confidence for pose in poses]))
     return np.concatenate(places), np.concatenate(confidences)
@@ -184,6 +218,53 @@ def _remember(detection: Detection, path: Path) -> None:
         detection.keypoints.save(path)
     except (OSError, DanceError) as error:
         events.remark("not-cached", f"The keypoints could not be kept for later: {error}")
+
+
+class _KeptMattes:
+    """Passes mattes on, and keeps them for later where the disk allows it; used as a context."""
+
+    def __init__(self, path: Path, on_matte: Callable[[Image], None]) -> None:
+        self._path, self._on_matte = _mattes_path(path), on_matte
+        self._temporary = temporary_path(path.parent, ".zip")
+        self._writer: MatteWriter | None = None
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
+            self._writer = MatteWriter(self._temporary)
+
+    def __call__(self, matte: Image) -> None:
+        self._on_matte(matte)
+        if self._writer is not None:
+            try:
+                self._writer.write(matte)
+            except OSError:
+                self._writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(OSError):
+            if self._writer is not None:
+                self._writer.close()
+                if kind is None:
+                    os.replace(self._temporary, self._path)
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+
+def _mattes_path(path: Path) -> Path:
+    return path.with_suffix(".mattes.zip")
+
+
+def _remembered_mattes(path: Path, frames: int) -> MatteReader | None:
+    """The mattes that were kept, if there is one for each frame."""
+    with suppress(OSError, ValueError):
+        mattes = MatteReader(_mattes_path(path))
+        if len(mattes) == frames:
+            return mattes
+        mattes.close()
+    return None
 
 
 def _remembered(path: Path, kind: DetectorKind, size: tuple[int, int], fps: Fraction) -> Detection | None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from everybody_dance.errors import DanceError
-from everybody_dance.images import Image
+from everybody_dance.images import Image, resized
 from everybody_dance.keypoints import Pose
 from everybody_dance.pose.detectors import DETECTORS, Detector
 from everybody_dance.pose.options import DEFAULT_DETECTOR
@@ -40,13 +40,14 @@ class FollowingDetector:
 
     Args:
         name: of a detector, in ``DETECTORS``.
+        mattes: find the people's mattes as well.
     """
 
-    def __init__(self, name: str = DEFAULT_DETECTOR) -> None:
+    def __init__(self, name: str = DEFAULT_DETECTOR, mattes: bool = False) -> None:
         self.name, self.supplied = DETECTORS[name].name, DETECTORS[name].supplied
         self._waiting: deque[Future[list[Person]]] = deque()
         with deaf_to_ctrl_c():
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(name,))
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(name, mattes))
 
     def people(self, image: Image, /) -> list[Person]:
         """As ``Detector.people``.
@@ -54,9 +55,15 @@ class FollowingDetector:
         Raises:
             DanceError: the process stopped (``detector-failed``).
         """
-        scale = np.float32(shrinking(image.shape[1], image.shape[0]))
-        people = result_of(self.submit(shrunk(image)))
-        return [Person(Pose(person.pose.xy * scale, person.pose.confidence)) for person in people]
+        size = image.shape[1], image.shape[0]
+        scale = np.float32(shrinking(*size))
+        return [
+            Person(
+                Pose(person.pose.xy * scale, person.pose.confidence),
+                None if person.matte is None else resized(person.matte, size),
+            )
+            for person in result_of(self.submit(shrunk(image)))
+        ]
 
     def submit(self, image: Image) -> Future[list[Person]]:
         """Begin to detect the people in ``image``, which is passed on as it is; ``result_of`` waits for them."""
@@ -93,7 +100,9 @@ class FollowingDetector:
         self.close()
 
 
-def people_in_frames(frames: Iterable[Image], name: str, workers: int) -> Generator[list[Person], None, None]:
+def people_in_frames(
+    frames: Iterable[Image], name: str, workers: int, mattes: bool = False
+) -> Generator[list[Person], None, None]:
     """The people in every frame, in order, detected in several processes. A part of the frames is in memory at a time.
 
     Every chunk of ``CHUNK`` frames is given to one process, behind the ``WARM_UP`` frames before it, so the result is
@@ -103,6 +112,7 @@ def people_in_frames(frames: Iterable[Image], name: str, workers: int) -> Genera
         frames: uint8 (H, W, 3) RGB, of one size.
         name: of a detector, in ``DETECTORS``.
         workers: how many processes at most.
+        mattes: find the people's mattes as well.
 
     Yields:
         People, in pixels of the shrunk frames: ``shrinking`` gives the factor to those of the frames.
@@ -111,7 +121,7 @@ def people_in_frames(frames: Iterable[Image], name: str, workers: int) -> Genera
         DanceError: a process stopped (``detector-failed``).
     """
     with ExitStack() as stack:
-        processes = [stack.enter_context(FollowingDetector(name)) for _ in range(workers)]
+        processes = [stack.enter_context(FollowingDetector(name, mattes)) for _ in range(workers)]
         process = processes[0]
         results: deque[Future[list[Person]]] = deque()
         before: deque[Image] = deque(maxlen=WARM_UP)
@@ -143,11 +153,13 @@ def result_of(future: Future[list[Person]]) -> list[Person]:
 
 def shrunk(image: Image) -> Image:
     """The image, uint8 (H, W, 3), as detectors see it: at most ``LONG_SIDE`` long."""
-    scale = LONG_SIDE / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return resized(image, detection_size(image.shape[1], image.shape[0]))
+
+
+def detection_size(width: int, height: int) -> tuple[int, int]:
+    """(W, H) at which detectors see an image of this size."""
+    scale = min(LONG_SIDE / max(width, height), 1.0)
+    return round(width * scale), round(height * scale)
 
 
 def shrinking(width: int, height: int) -> float:
@@ -186,12 +198,12 @@ _detector: list[Detector] = []
 """The detector of this process, once it is loaded."""
 
 
-def _begin(name: str) -> None:
+def _begin(name: str, mattes: bool) -> None:
     """Ignore Ctrl-C, silence native code that writes to stderr, and load the detector."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     cv2.setNumThreads(1)
-    _detector.append(DETECTORS[name].load())
+    _detector.append(DETECTORS[name].load(mattes))
 
 
 def _people(image: Image) -> list[Person]:

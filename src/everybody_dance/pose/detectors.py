@@ -39,11 +39,16 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class DetectorKind:
-    """A kind of detector: its ``name`` and ``supplied`` joints, known without loading it, and how to load it."""
+    """A kind of detector.
+
+    Attributes:
+        name, supplied: as of ``Detector``, known without loading it.
+        load: loads it; told whether the people's mattes are wanted.
+    """
 
     name: str
     supplied: NDArray[np.bool_]
-    load: Callable[[], Detector]
+    load: Callable[[bool], Detector]
 
 
 DETECTORS = {

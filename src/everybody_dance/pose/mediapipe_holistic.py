@@ -79,18 +79,27 @@ class MediaPipeDetector:
     """Finds one person, frame after frame; as ``detectors.Detector``.
 
     It follows the person from the frame before, so the frames of a video must come in order.
+
+    Args:
+        mattes: find the person's matte as well, which the pose network draws together with the joints.
     """
 
     name = NAME
     supplied = SUPPLIED
 
-    def __init__(self) -> None:
+    def __init__(self, mattes: bool = True) -> None:
         os.environ.setdefault("GLOG_minloglevel", "3")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("absl").setLevel(logging.ERROR)
         from mediapipe.python.solutions.holistic import Holistic
 
-        self._model: Any = Holistic(model_complexity=1, smooth_landmarks=False, refine_face_landmarks=True)
+        self._model: Any = Holistic(
+            model_complexity=1,
+            smooth_landmarks=False,
+            enable_segmentation=mattes,
+            smooth_segmentation=False,  # each matte by itself, as each pose
+            refine_face_landmarks=True,
+        )
 
     def reset(self) -> None:
         """Forget the person of the frame before."""
@@ -102,18 +111,18 @@ class MediaPipeDetector:
 
     def people(self, image: Image) -> list[Person]:
         """The person in ``image``, if there is one; in its pixels."""
-        pose = self._pose(image)
-        return [Person(pose)] if pose.found.any() else []
-
-    def _pose(self, image: Image) -> Pose:
         found = self._model.process(image)
-        return joints(
+        pose = joints(
             _array(found.pose_landmarks, visibility=True),
             _array(found.face_landmarks),
             _array(found.left_hand_landmarks),
             _array(found.right_hand_landmarks),
             (image.shape[1], image.shape[0]),
         )
+        if not pose.found.any():
+            return []
+        mask = found.segmentation_mask  # float32 (H, W) in [0, 1]
+        return [Person(pose, None if mask is None else np.asarray(np.round(255 * mask), np.uint8))]
 
 
 def joints(

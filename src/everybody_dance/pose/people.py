@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.skeleton import BODY, JOINT_COUNT
 
@@ -18,9 +19,15 @@ FORGET = 1.0
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody found in a picture."""
+    """Somebody found in a picture.
+
+    Attributes:
+        pose: in pixels of the picture.
+        matte: uint8 (H, W), how much of each pixel is the person, 255 for all of it; None where it was not asked for.
+    """
 
     pose: Pose
+    matte: Image | None = None
 
 
 def follow(frames: Iterable[list[Person]], fps: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -207,4 +207,4 @@ def same_detector(subject: Subject) -> Callable[[], FrameDetector] | None:
             "other-detector", "These poses are not from the built-in detector: the pose distance is left out."
         )
         return None
-    return lambda: FollowingDetector(name)
+    return lambda: FollowingDetector(name, mattes=True)
