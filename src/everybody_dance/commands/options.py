@@ -12,7 +12,7 @@ from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS
 from everybody_dance.skeleton import PARTS, Part
 from everybody_dance.training.presets import PRESETS
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm")
 HIGHEST_RATE = 240
 
 
@@ -68,7 +68,7 @@ def _refine(text: str) -> str:
 
 def _video_name(path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise typer.BadParameter(f"{path.name} must end in .mp4, .m4v or .mov")
+        raise typer.BadParameter(f"{path.name} must end in .mp4, .m4v or .mov, or in .webm with --background none")
     return path
 
 
@@ -84,6 +84,15 @@ Pose = Annotated[
         help="Where the poses come from: mediapipe, or openpose:DIR with OpenPose's own files.",
         metavar="mediapipe|openpose:DIR",
         callback=_pose,
+    ),
+]
+Background = Annotated[
+    str | None,
+    typer.Option(
+        help="What to dance in front of: a picture, a video, #RRGGBB, or none for a transparent .mov or .webm; by"
+        " default the place of the footage.",
+        metavar="FILE|#RRGGBB|none",
+        show_default=False,
     ),
 ]
 Preset = Annotated[PresetName, typer.Option(help="What to train and how.")]

@@ -10,6 +10,7 @@ from everybody_dance.commands.console import session
 from everybody_dance.commands.prepare import tell_prepared
 from everybody_dance.commands.train import tell_trained
 from everybody_dance.commands.transfer import tell_transferred
+from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 
 
@@ -23,6 +24,7 @@ def run(
     ] = None,
     minutes: options.Minutes = DEFAULT_MINUTES,
     preset: options.Preset = options.FAST,
+    background: options.Background = None,
     device: options.Device = "auto",
     restart: options.Restart = False,
     as_json: options.AsJson = False,
@@ -38,7 +40,13 @@ def run(
 
         training = TrainConfig(preset=preset, minutes=minutes, device=device)
         request = RunRequest(
-            source=source, target=target, out=out, subject=subject, training=training, begin_again=restart
+            source=source,
+            target=target,
+            out=out,
+            subject=subject,
+            training=training,
+            transfer=TransferConfig(background=background),
+            begin_again=restart,
         )
         done = work(request)
         tell_prepared(current, done.prepared)

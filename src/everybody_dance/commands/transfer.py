@@ -38,15 +38,19 @@ def transfer(
     no_normalize: Annotated[
         bool, typer.Option("--no-normalize", help="Leave the dance where it is, instead of fitting it to the subject.")
     ] = False,
+    background: options.Background = DEFAULTS.background,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """Make the trained person dance SOURCE's dance."""
     with session("transfer", as_json, debug) as current:
-        if preview_normalization and (compare or no_normalize):
-            raise UsageError("preview-alone", "--preview-normalization goes with neither --compare nor --no-normalize.")
-        config = TransferConfig(pose=pose, smoothing=smooth, normalize=not no_normalize)
+        if preview_normalization and (compare or no_normalize or background is not None):
+            raise UsageError(
+                "preview-alone",
+                "--preview-normalization goes with neither --compare nor --no-normalize nor --background.",
+            )
+        config = TransferConfig(pose=pose, smoothing=smooth, normalize=not no_normalize, background=background)
         from everybody_dance.workflows.transfer import PreviewRequest, TransferRequest, preview
         from everybody_dance.workflows.transfer import transfer as work
 

@@ -23,6 +23,10 @@ class TransferConfig:
     normalize: bool = True
     """Fit the dance to the target's place (global pose normalization); otherwise leave it where it is."""
 
+    background: str | None = None
+    """What the person dances in front of: ``#RRGGBB``, a picture, a video, or ``none`` for a transparent result; by
+    default their own place."""
+
     def __post_init__(self) -> None:
         if self.smoothing not in SMOOTHINGS:
             raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")

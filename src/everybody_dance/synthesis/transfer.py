@@ -1,12 +1,13 @@
 """A dance to a result video: the target person dances it."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.performer import Performer
+from everybody_dance.synthesis.backdrop import NONE, backdrops, check_matte, cut_out, over
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.comparison import Comparison
 from everybody_dance.synthesis.source import Dance, unlike_share
@@ -44,6 +45,7 @@ def transfer_dance(
     *,
     comparison: Path | None = None,
     truth: Path | None = None,
+    background: str | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``.
@@ -51,24 +53,35 @@ def transfer_dance(
     Args:
         performer: the target.
         dance: placed in the performer's frame.
-        out: the result, H.264 with the source's sound, at the source's rate; written whole or not at all.
+        out: the result, with the source's sound, at the source's rate; written whole or not at all.
         comparison: also write source, pose and result side by side there.
         truth: a video of the target really dancing it, to stand beside the result in the comparison.
+        background: as in ``TransferConfig``.
         on_progress: told the frames painted.
 
     Raises:
+        UsageError: the performer paints the whole picture, so it has no other background (``no-matte``).
         DanceError: the result cannot be written.
     """
     size, fps, seen = performer.manifest.size, dance.placed.fps, dance.placed.person_seen
+    check_matte(performer.manifest.over_plate, background)
     _warn(performer, dance)
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
-        writer = stack.enter_context(VideoWriter(out, size, fps, sound_of=dance.video))
+        transparent = background == NONE
+        writer = stack.enter_context(VideoWriter(out, size, fps, sound_of=dance.video, transparent=transparent))
+        behind = (
+            None
+            if background is None or transparent
+            else stack.enter_context(closing(backdrops(background, size, fps)))
+        )
         beside = None
         if comparison is not None:
             beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
         for done, picture in enumerate(dance_clip(performer, dance.placed, dance.detection.cuts), 1):
-            writer.write(picture.frame)
+            if behind is not None:
+                picture = replace(picture, frame=over(picture, performer.plate, next(behind)))
+            writer.write(cut_out(picture, performer.plate) if transparent else picture.frame)
             if beside is not None:
                 beside.write(picture)
             on_progress(done, len(seen))

@@ -23,9 +23,11 @@ def to_rgb(frame: VideoFrame, width: int, height: int) -> Image:
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
-def to_yuv(image: Image) -> VideoFrame:
-    picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(
-        format="yuv420p",
+def to_yuv(image: Image, pixels: str = "yuv420p") -> VideoFrame:
+    """uint8 (H, W, 3) RGB, or (H, W, 4) with alpha, in the pixel format ``pixels``, by BT.709."""
+    given = "rgba" if image.shape[2] == 4 else "rgb24"
+    picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format=given).reformat(
+        format=pixels,
         dst_colorspace=int(Colorspace.ITU709),
         dst_color_range=int(ColorRange.MPEG),
         interpolation=int(Interpolation.BICUBIC | ACCURATE_COLOUR),

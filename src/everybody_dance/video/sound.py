@@ -23,7 +23,7 @@ _Timed: TypeAlias = "tuple[Fraction, list[Packet[AudioStream]]]"
 
 
 class Sound:
-    """The sound of a source on its way into a file: copied packet by packet, or encoded anew as AAC.
+    """The sound of a source on its way into a file: copied packet by packet, or encoded anew as AAC (Opus in WebM).
 
     It never costs the picture: sound that cannot be written is left out from there on, with a finding.
 
@@ -43,8 +43,11 @@ class Sound:
         self._container = container
         self._input = stream
         self._broken = False
-        copied = stream.codec_context.name.removesuffix("float") in COPIED_SOUND and any(
-            name in self._container.format.name for name in COPIED_CONTAINERS
+        opus = target.format.name == "webm"  # which takes nothing that we copy
+        copied = (
+            not opus
+            and stream.codec_context.name.removesuffix("float") in COPIED_SOUND
+            and any(name in self._container.format.name for name in COPIED_CONTAINERS)
         )
         self._output: AudioStream
         if copied:
@@ -52,7 +55,10 @@ class Sound:
         else:
             layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
             rate = stream.codec_context.rate
-            self._output = target.add_stream("aac", rate=rate if rate in AAC_RATES else 48000, layout=layout)
+            if opus:
+                self._output = target.add_stream("libopus", rate=48000, layout=layout)
+            else:
+                self._output = target.add_stream("aac", rate=rate if rate in AAC_RATES else 48000, layout=layout)
         self._encoded = not copied
         self._packets = self._copied() if copied else self._reencoded()
         self._next: _Timed | None = None

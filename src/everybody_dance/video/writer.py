@@ -1,6 +1,7 @@
-"""H.264 MP4 files, written frame by frame."""
+"""Videos written frame by frame: H.264, or with transparency ProRes 4444 and VP9."""
 
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,18 +25,38 @@ from everybody_dance.video.sound import Sound
 WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
+@dataclass(frozen=True)
+class Format:
+    """How a video is encoded: FFmpeg's names for codec, container and pixel format, and the codec's options."""
+
+    codec: str
+    container: str
+    pixels: str
+    options: dict[str, str]
+
+
+H264 = Format("libx264", "mp4", "yuv420p", {"crf": "18"})
+TRANSPARENT = {
+    ".mov": Format("prores_ks", "mov", "yuva444p10le", {"profile": "4444"}),
+    # Alternate reference frames cannot have alpha.
+    ".webm": Format("libvpx-vp9", "webm", "yuva420p", {"crf": "24", "b": "0", "auto-alt-ref": "0", "cpu-used": "5"}),
+}
+"""By the name's suffix."""
+
+
 class VideoWriter:
-    """Write an H.264 MP4 frame by frame; nothing is at ``path`` until the ``with`` block ended well.
+    """Write a video frame by frame; nothing is at ``path`` until the ``with`` block ended well.
 
     An exception within the block leaves the file that was there before. Pictures with an odd side are padded at the
     right and bottom by their edge, because yuv420p wants even sides. The file says that an AI made it: in its comment
-    and in an XMP packet with the IPTC digital source type.
+    and, but for WebM, in an XMP packet with the IPTC digital source type.
 
     Args:
-        path: the file to write: .mp4, .m4v or .mov.
+        path: the file to write: .mp4, .m4v or .mov in H.264; transparent .mov in ProRes 4444 or .webm in VP9.
         size: (width, height) of the frames in pixels.
         fps: frames per second.
         sound_of: a video whose sound goes into this one, in step with its first frame and cut at this video's end.
+        transparent: the frames have an alpha channel.
 
     Raises:
         UsageError: the name does not end in a supported suffix, or ``fps`` or ``size`` is not positive.
@@ -43,12 +64,24 @@ class VideoWriter:
             written when the block ended (``no-frames``), or ``sound_of`` cannot be read (as :func:`probe`).
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction, *, sound_of: Path | None = None) -> None:
-        if path.suffix.lower() not in WRITTEN_SUFFIXES:
-            raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(WRITTEN_SUFFIXES)} to be a video.")
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: Fraction,
+        *,
+        sound_of: Path | None = None,
+        transparent: bool = False,
+    ) -> None:
+        suffixes = tuple(TRANSPARENT) if transparent else WRITTEN_SUFFIXES
+        if path.suffix.lower() not in suffixes:
+            what = "a transparent video" if transparent else "a video"
+            raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(suffixes)} to be {what}.")
         if min(size) <= 0 or fps <= 0:
             raise UsageError("bad-size", f"A video of {size[0]}x{size[1]} at {float(fps):g} fps cannot be written.")
         self.path = path
+        self._format = TRANSPARENT[path.suffix.lower()] if transparent else H264
+        self._channels = 4 if transparent else 3
         self.size = size
         self.fps = Fraction(fps)
         self.frames = 0
@@ -59,9 +92,8 @@ class VideoWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replacing(self.path))
-            self._container = av.open(
-                ffmpeg_name(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
-            )
+            options = {} if self._format.container == "webm" else {"movflags": "+faststart"}
+            self._container = av.open(ffmpeg_name(self._temporary), "w", format=self._format.container, options=options)
             stack.callback(_close_quietly, self._container)
             self._container.metadata["comment"] = AI_COMMENT
             self._stream = self._add_pictures()
@@ -84,13 +116,14 @@ class VideoWriter:
             self._finish()
 
     def write(self, frame: Image) -> None:
-        """Append a frame, uint8 (H, W, 3), RGB, of the size given at the start."""
+        """Append a frame, uint8 (H, W, 3), RGB, or (H, W, 4) with alpha, of the size given at the start."""
         width, height = self.size
-        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"expected a uint8 frame of {(height, width, 3)}, got {frame.dtype} {frame.shape}")
+        if frame.shape != (height, width, self._channels) or frame.dtype != np.uint8:
+            wanted = (height, width, self._channels)
+            raise ValueError(f"expected a uint8 frame of {wanted}, got {frame.dtype} {frame.shape}")
         if width % 2 or height % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = to_yuv(frame)
+        picture = to_yuv(frame, self._format.pixels)
         picture.pts = self.frames
         picture.time_base = 1 / self.fps
         self._container.mux(self._stream.encode(picture))
@@ -99,9 +132,10 @@ class VideoWriter:
             self._sound.copy_until(self.frames / self.fps)
 
     def _add_pictures(self) -> VideoStream:
-        stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": "18"})
+        stream = self._container.add_stream(self._format.codec, rate=self.fps, options=self._format.options)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = (side + side % 2 for side in self.size)
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = self._format.pixels
         context = stream.codec_context
         context.time_base = 1 / self.fps
         context.colorspace = int(Colorspace.ITU709)
@@ -117,7 +151,8 @@ class VideoWriter:
         if self._sound is not None:
             self._sound.finish()
         self._container.close()
-        append_statement(self._temporary)
+        if self._format.container != "webm":
+            append_statement(self._temporary)
 
 
 def _close_quietly(container: OutputContainer) -> None:
@@ -126,19 +161,21 @@ def _close_quietly(container: OutputContainer) -> None:
         container.close()
 
 
-def check_writable(path: Path, size: tuple[int, int], fps: Fraction, sound_of: Path | None = None) -> None:
+def check_writable(
+    path: Path, size: tuple[int, int], fps: Fraction, sound_of: Path | None = None, transparent: bool = False
+) -> None:
     """Find out now what would fail when a video is written: a few frames of it are, and are thrown away.
 
     Args:
-        path, size, fps, sound_of: as of ``VideoWriter``.
+        path, size, fps, sound_of, transparent: as of ``VideoWriter``.
 
     Raises:
         UsageError, DanceError: as ``VideoWriter``.
     """
     trial = temporary_path(path.parent, path.suffix)
     try:
-        with VideoWriter(trial, size, fps, sound_of=sound_of) as writer:
-            black = np.zeros((size[1], size[0], 3), np.uint8)
+        with VideoWriter(trial, size, fps, sound_of=sound_of, transparent=transparent) as writer:
+            black = np.zeros((size[1], size[0], 4 if transparent else 3), np.uint8)
             for _ in range(2):
                 writer.write(black)
     finally:

@@ -6,10 +6,12 @@ from pathlib import Path
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.subject.folder import check_folder
+from everybody_dance.synthesis.backdrop import check_matte
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.source import unlike_share
 from everybody_dance.synthesis.transfer import Transfer
 from everybody_dance.training.config import TrainConfig
+from everybody_dance.training.setup import over_plate
 from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
 from everybody_dance.workflows.train import TrainRequest, TrainResult, train
 from everybody_dance.workflows.transfer import check_transfer, find_dance, paint
@@ -67,9 +69,11 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
     """
     with listening(listener, cancellation):
         check_transfer(request.source, [request.out], request.folder, request.transfer, request.target)
+        check_matte(request.training.row.person_window, request.transfer.background)
         check_folder(request.folder)
         prepared = prepare(PrepareRequest(footage=(request.target,), subject=request.folder))
         subject = prepared.subject
+        check_matte(over_plate(subject, request.training.row), request.transfer.background)
         dance = find_dance(request.source, subject.manifest.statistics, subject.manifest.size, request.transfer)
         # Said now, not after the training.
         unlike_share(dance, some_poses(subject.keypoints, subject.frames_with_person))
@@ -77,4 +81,5 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         size = trained.performer.manifest.size
         if size != subject.manifest.size:  # some presets paint smaller pictures
             dance = find_dance(request.source, trained.performer.manifest.statistics, size, request.transfer)
-        return RunResult(prepared, trained, paint(trained.performer, dance, request.out))
+        painted = paint(trained.performer, dance, request.out, background=request.transfer.background)
+        return RunResult(prepared, trained, painted)

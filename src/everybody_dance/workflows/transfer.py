@@ -15,6 +15,7 @@ from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.folder import MANIFEST, PREPARED
 from everybody_dance.subject.subject import Subject
+from everybody_dance.synthesis.backdrop import NONE, check_background, check_matte
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.preview import preview_normalization
 from everybody_dance.synthesis.source import Dance, read_dance, unlike_share
@@ -97,8 +98,10 @@ def transfer(
     with listening(listener, cancellation):
         check_transfer(request.source, [request.out, request.comparison], request.performer, request.config)
         performer = Model(request.performer).load(request.device)
+        background = request.config.background
+        check_matte(performer.manifest.over_plate, background)
         dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, request.config)
-        return paint(performer, dance, request.out, comparison=request.comparison)
+        return paint(performer, dance, request.out, comparison=request.comparison, background=background)
 
 
 def preview(
@@ -125,7 +128,7 @@ def check_transfer(
 
     Args:
         source: the video that is danced.
-        outputs: every video that will be written.
+        outputs: every video that will be written, the result first.
         subject: folder of the subject or performer, nothing of which may be overwritten.
         config: of the transfer.
         inputs: more files that are read.
@@ -134,10 +137,12 @@ def check_transfer(
     written = [out for out in outputs if out is not None]
     owned = [subject / name for name in (*PREPARED, "model", "training", "model.json")]
     poses = pose_folder(config.pose)
-    check_outputs(written, [source, *inputs, *owned, *([] if poses is None else [poses])])
+    behind = [] if config.background is None else check_background(config.background)
+    check_outputs(written, [source, *inputs, *behind, *owned, *([] if poses is None else [poses])])
     info = probe(source)
-    for out in written:
-        check_writable(out, (64, 64), info.fps, sound_of=source)
+    for place, out in enumerate(written):
+        transparent = place == 0 and config.background == NONE  # what comes after the result is derived from it
+        check_writable(out, (64, 64), info.fps, sound_of=source, transparent=transparent)
 
 
 def find_dance(source: Path, statistics: PoseStatistics, size: tuple[int, int], config: TransferConfig) -> Dance:
@@ -161,11 +166,19 @@ def find_dance(source: Path, statistics: PoseStatistics, size: tuple[int, int], 
 
 
 def paint(
-    performer: Performer, dance: Dance, out: Path, *, comparison: Path | None = None, truth: Path | None = None
+    performer: Performer,
+    dance: Dance,
+    out: Path,
+    *,
+    comparison: Path | None = None,
+    truth: Path | None = None,
+    background: str | None = None,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``; as ``transfer_dance``."""
     with events.stage("Dancing") as stage:
-        done = transfer_dance(performer, dance, out, comparison=comparison, truth=truth, on_progress=stage)
+        done = transfer_dance(
+            performer, dance, out, comparison=comparison, truth=truth, background=background, on_progress=stage
+        )
     events.wrote("result", done.out)
     if done.comparison is not None:
         events.wrote("comparison", done.comparison)

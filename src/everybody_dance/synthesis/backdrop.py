@@ -1,0 +1,126 @@
+"""What the person dances in front of instead of their own place: a colour, a picture, a video, or nothing at all."""
+
+import re
+from collections.abc import Generator
+from fractions import Fraction
+from itertools import repeat
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.files import check_inputs
+from everybody_dance.images import Box, Image, resized
+from everybody_dance.synthesis.stream import Picture
+from everybody_dance.video.reader import VideoReader, probe
+
+NONE = "none"
+"""No background: the result is transparent around the person."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def check_background(background: str) -> list[Path]:
+    """Refuse a background that cannot be used, before any work.
+
+    Args:
+        background: ``#RRGGBB``, ``none``, or the name of a picture or video.
+
+    Returns:
+        The files that are read.
+
+    Raises:
+        UsageError: it looks like a colour and is none (``bad-value``).
+        DanceError: the file is not there, or is neither a picture nor a video.
+    """
+    if background == NONE or _COLOUR.fullmatch(background):
+        return []
+    path = Path(background)
+    if background.startswith("#") and not path.exists():
+        raise UsageError("bad-value", f"--background {background} is not a colour; write one like #00B140.")
+    check_inputs(path)
+    if path.suffix.lower() in PICTURES:
+        _picture(path)
+    else:
+        probe(path)
+    return [path]
+
+
+def check_matte(over_plate: bool, background: str | None) -> None:
+    """Refuse another background for a performer that paints the whole picture.
+
+    Args:
+        over_plate: whether it paints over a clean plate.
+        background: as for ``check_background``; None: their own place.
+
+    Raises:
+        UsageError: it does (``no-matte``).
+    """
+    if background is not None and not over_plate:
+        raise UsageError(
+            "no-matte",
+            "This performer paints the whole picture, place and all, so its background cannot be exchanged. Train with"
+            " the preset fast, on footage whose camera stands still.",
+        )
+
+
+def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generator[Image, None, None]:
+    """What lies behind each frame, endlessly: uint8 (H, W, 3).
+
+    Pictures and videos fill the frame and are cut where they have another shape; a video begins again at its end.
+
+    Args:
+        background: as for ``check_background``, but not ``none``.
+        size: (W, H) of the frames.
+        fps: of the result.
+    """
+    if _COLOUR.fullmatch(background):
+        colour = [int(background[first : first + 2], 16) for first in (1, 3, 5)]
+        yield from repeat(np.full((size[1], size[0], 3), colour, np.uint8))
+    path = Path(background)
+    if path.suffix.lower() in PICTURES:
+        yield from repeat(filling(_picture(path), size))
+    while True:
+        with VideoReader(path, fps=fps) as reader:
+            for frame in reader:
+                yield filling(frame, size)
+
+
+def filling(image: Image, size: tuple[int, int]) -> Image:
+    """``image`` as large as fills ``size`` (W, H), cut in the middle."""
+    scale = max(size[0] / image.shape[1], size[1] / image.shape[0])
+    large = max(round(image.shape[1] * scale), size[0]), max(round(image.shape[0] * scale), size[1])
+    return Box((large[0] - size[0]) // 2, (large[1] - size[1]) // 2, *size).cut(resized(image, large))
+
+
+def over(picture: Picture, plate: Image, behind: Image) -> Image:
+    """The person of ``picture`` in front of ``behind`` instead of their own place.
+
+    A frame is m C + (1 - m) P with matte m and plate P, so exchanging the last term leaves the colours C as they are.
+
+    Args:
+        picture: from a stream.
+        plate: uint8 (H, W, 3), the performer's clean plate.
+        behind: uint8 (H, W, 3).
+    """
+    rest = cv2.cvtColor(255 - picture.matte, cv2.COLOR_GRAY2RGB)
+    change = (behind.astype(np.int32) - plate) * rest
+    return np.asarray((picture.frame + np.round(change / 255)).clip(0, 255), np.uint8)
+
+
+def cut_out(picture: Picture, plate: Image) -> Image:
+    """uint8 (H, W, 4): the person of ``picture`` alone, straight colours and alpha."""
+    matte = picture.matte
+    share = matte[..., None].astype(np.float32) / 255
+    colours = (picture.frame - (1 - share) * plate) / np.maximum(share, 1 / 255)
+    return np.dstack([np.where(share > 0, colours, 0).clip(0, 255).round().astype(np.uint8), matte])
+
+
+def _picture(path: Path) -> Image:
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if image is None:
+        raise DanceError("not-a-picture", f"{path} is not a picture that can be read.")
+    return np.asarray(image[..., ::-1], np.uint8)
