@@ -17,6 +17,7 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
+from everybody_dance.performer.model_files import load_performer
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
 from golden import dancing, outputs
@@ -43,7 +44,7 @@ def main() -> None:
     train(subject, small, steps=STEPS, refined=["face", "hands"], device="cpu")
     shutil.rmtree(OUT / "subject" / "training")
     arrays = {}
-    for name, array in outputs(OUT / "subject").items():
+    for name, array in outputs(subject, load_performer(OUT / "subject", "cpu")).items():
         if array.dtype == np.uint8 and array.shape[-1] == 3 and array.ndim > 2:
             # Pictures of equal width lie below each other.
             sheet = array.reshape(-1, *array.shape[-2:])

@@ -5,7 +5,6 @@ names that are imported here may move. The inputs may not change: the stored fil
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import person_windows, whole_frame
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints, Pose
-from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.filtering import SMOOTHINGS, clean
 from everybody_dance.retarget.normalize import normalize
@@ -139,9 +137,8 @@ def dance() -> Keypoints:
     return replace(keypoints, confidence=confidence)
 
 
-def outputs(folder: Path) -> Outputs:
-    """Everything that is stored, from the subject and its performer in ``folder``."""
-    subject, performer = Subject.open(folder), load_performer(folder, "cpu")
+def outputs(subject: Subject, performer: Performer) -> Outputs:
+    """Everything that is stored, from the subject and its performer."""
     assert performer.limb_bank is not None
     return {
         **pose_images(),
@@ -264,17 +261,18 @@ def placed() -> Outputs:
 
 
 def samples(subject: Subject) -> Outputs:
-    """Batches of two as preset ``debug`` draws them, but that the crops are smaller, so that the files are small."""
+    """Batches of two as preset ``debug`` draws them, but that the crops are smaller, so that the files are small.
+
+    The puppet and the person's region come from mattes now, which 629d904 did not have.
+    """
     preset = replace(PRESETS["debug"], crop=64, patch=32)
     data = PairDataset(subject, preset, batch=2, seed=0, puppet=4)
     found = Outputs()
     for part in (None, "face"):
         for step in (0, 1):
             sample = data.sample(step, step + 1, part, preset.refiner.references if part else 0)
-            fields = ["poses", "start", "before", "frames", "plate", "shown", "region", "reach", "patch", "corners"]
+            fields = ["poses", "start", "before", "frames", "plate", "reach", "patch", "corners"]
             for field in fields + ["references"] * bool(part):
                 array = np.asarray(getattr(sample, field))
-                found[f"sample.{part or 'main'}.{step}.{field}"] = (
-                    array.astype(np.uint8) if field in ("region", "reach") else array
-                )
+                found[f"sample.{part or 'main'}.{step}.{field}"] = array.astype(np.uint8) if field == "reach" else array
     return found

@@ -1,5 +1,6 @@
 """A small prepared subject without any footage: a stick person of flesh and cloth who sways in front of a wall."""
 
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.detection_report import report
+from everybody_dance.pose.mattes import MatteWriter
 from everybody_dance.retarget.statistics import pose_statistics
+from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
+from everybody_dance.subject.prepare.footage import look_over
 from everybody_dance.subject.subject import JPEG_OPTIONS, Subject, frame_path
 from figures import clip, standing
 
@@ -35,10 +39,15 @@ def swaying(frames: int, size: tuple[int, int] = SIZE) -> Keypoints:
     return clip(people, size=size, fps=FPS)
 
 
+def matte(keypoints: Keypoints, index: int) -> NDArray[np.uint8]:
+    """uint8 (H, W): where the person of that frame is."""
+    return 255 * person_mask(keypoints.pose(index), keypoints.size, 0.0).astype(np.uint8)
+
+
 def picture(keypoints: Keypoints, index: int) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): the person of that frame in front of the wall, shirt red, trousers blue."""
     image = wall(keypoints.size)
-    region = person_mask(keypoints.pose(index), keypoints.size, 0.0)
+    region = matte(keypoints, index) > 0
     below = np.arange(keypoints.size[1])[:, None] > keypoints.xy[index, 8, 1]
     image[region & ~below] = (190, 50, 60)
     image[region & below] = (40, 60, 160)
@@ -49,9 +58,11 @@ def make_subject(folder: Path, frames: int = 40) -> Subject:
     """Write a subject with its last tenth held out."""
     keypoints = swaying(frames)
     (folder / "frames").mkdir(parents=True)
-    for index in range(frames):
-        cv2.imwrite(str(frame_path(folder, index)), picture(keypoints, index)[..., ::-1], JPEG_OPTIONS)
-    holdout = frames - frames // 10
+    with closing(MatteWriter(folder / MATTES)) as mattes:
+        for index in range(frames):
+            cv2.imwrite(str(frame_path(folder, index)), picture(keypoints, index)[..., ::-1], JPEG_OPTIONS)
+            mattes.write(matte(keypoints, index))
+    holdout, known = frames - frames // 10, np.ones(SIZE[::-1], bool)
     manifest = SubjectManifest(
         identity="synthetic",
         sources=(Source(name="nobody.mp4", sha256="0" * 64),),
@@ -66,6 +77,7 @@ def make_subject(folder: Path, frames: int = 40) -> Subject:
         camera_motion=0.0,
         exposure_change=0.0,
         plate_unknown_share=0.0,
+        footage=look_over(lambda index: picture(keypoints, index), keypoints, range(holdout), wall(), known),
         options={},
     )
-    return Subject.create(folder, manifest, keypoints, wall(), np.ones(SIZE[::-1], bool))
+    return Subject.create(folder, manifest, keypoints, wall(), known)

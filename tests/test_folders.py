@@ -1,6 +1,5 @@
 """Folders belong to the user: a preparation replaces what is its own, whole or not at all, and nothing else."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -38,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def read_all(folder: Path) -> None:
     """Read something of every file of a subject."""
     subject = Subject.open(folder)
-    assert len(subject.frame(3)) == len(subject.plate) == len(subject.plate_known)
+    assert len(subject.frame(3)) == len(subject.matte(3)) == len(subject.plate) == len(subject.plate_known)
 
 
 @pytest.fixture
@@ -214,7 +213,9 @@ class TestPrepare:
                 prepare([target[0]], place, pose=target[1])
         assert target[0].is_file()
 
-    @pytest.mark.parametrize("name", ["keypoints.npz", "frames/000003.jpg", "plate.png", "plate_known.png"])
+    @pytest.mark.parametrize(
+        "name", ["keypoints.npz", "frames/000003.jpg", "plate.png", "plate_known.png", "mattes.zip"]
+    )
     @pytest.mark.parametrize("damage", ["missing", "empty", "cut off", "zeros"])
     def test_what_is_damaged_is_prepared_again_and_stays_trained(
         self, little_world: LittleWorld, tmp_path: Path, name: str, damage: str
@@ -241,25 +242,6 @@ class TestPrepare:
         assert contents(place)["subject.json"] == before["subject.json"]
         # It could not be told what the model was trained on.
         assert contents(place / "model.old-1") == contents(little_world.subject / "model")
-
-    @pytest.mark.parametrize("pose", ["as it was", "other files"])
-    def test_a_subject_of_629d904_with_poses_of_openpose(
-        self, little_world: LittleWorld, tmp_path: Path, pose: str
-    ) -> None:
-        place = little_world.copy_of_subject(tmp_path / "S")
-        fields = json.loads((place / "subject.json").read_text())
-        options = {"pose": little_world.target_pose, "height": None, "fps": None, "holdout": None}
-        parts = [[source["sha256"] for source in fields["sources"]], options]
-        fields |= {"options": options, "identity": hashlib.sha256(json.dumps(parts).encode()).hexdigest()}
-        (place / "subject.json").write_text(json.dumps(fields))
-        if pose == "as it was":
-            before = contents(place)
-            assert prepare([little_world.target], place, pose=little_world.target_pose).manifest.options == options
-            assert contents(place) == before
-        else:
-            copied = shutil.copytree(little_world.target_pose.removeprefix("openpose:"), tmp_path / "poses")
-            prepare([little_world.target], place, pose=f"openpose:{copied}")
-            assert (place / "model.old-1").is_dir()
 
     def test_one_at_a_time(self, tmp_path: Path, target: tuple[Path, str]) -> None:
         with locked(tmp_path / "S"), pytest.raises(DanceError) as caught:

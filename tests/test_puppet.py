@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from everybody_dance.appearance.crop_cutting import SAME_MOMENT
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack, nearest
 from everybody_dance.appearance.limb_cutting import choose_pictures, cut_out, typical_height
 from everybody_dance.appearance.limbs import IN_MIRROR, LIMBS
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.images import Box
@@ -52,6 +55,10 @@ def picture(keypoints: Keypoints, index: int) -> np.ndarray:
     return np.where(figure.any(axis=2, keepdims=True), figure, np.uint8(GREY))
 
 
+def silhouette(keypoints: Keypoints, index: int) -> np.ndarray:
+    return 255 * (picture(keypoints, index) != GREY).any(axis=2).astype(np.uint8)
+
+
 def plate() -> np.ndarray:
     return np.full((SIZE[1], SIZE[0], 3), GREY, np.uint8)
 
@@ -59,7 +66,8 @@ def plate() -> np.ndarray:
 def puppet(keypoints: Keypoints, count: int = 6) -> LimbBank:
     height, known = typical_height(keypoints), np.ones(SIZE[::-1], bool)
     kept = choose_pictures(keypoints, np.arange(len(keypoints)), height, count)
-    return cut_out(keypoints, kept, height, lambda index: picture(keypoints, index), plate(), known)
+    frame, matte = partial(picture, keypoints), partial(silhouette, keypoints)
+    return cut_out(keypoints, kept, height, frame, matte, plate(), known)
 
 
 def middle_of_the_forearm(xy: np.ndarray) -> tuple[int, int]:
@@ -139,6 +147,53 @@ class TestLaying:
         laid = flipped.lay(plate(), Pose(*there), whole_frame(SIZE), chosen[IN_MIRROR])[:, ::-1]
         # Left and right arms are laid in the other order, which shows only where they meet.
         assert np.abs(here - laid).mean() < 0.5
+
+
+class TestCutting:
+    def test_legs_side_by_side_are_told_apart(self) -> None:
+        person = standing(128, 220, 150)
+        for joint in (Joint.LEFT_ANKLE, Joint.LEFT_BIG_TOE, Joint.LEFT_HEEL):
+            person[joint, 0] = person[Joint.RIGHT_ANKLE, 0] + 8
+        keypoints = clip([person], size=SIZE, fps=Fraction(25))
+        matte = 255 * person_mask(keypoints.pose(0), SIZE, 0.0).astype(np.uint8)
+        left, right = (
+            person_mask(keypoints.pose(0).without(~np.isin(np.arange(137), joints)), SIZE, 0.0)
+            for joints in (
+                [Joint.LEFT_KNEE, Joint.LEFT_ANKLE],
+                [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE],
+            )
+        )
+        assert (left & right).any()
+        height, kept = typical_height(keypoints), np.zeros((len(LIMBS), 1), np.int64)
+        nearer = np.abs(np.arange(SIZE[0]) - person[Joint.LEFT_ANKLE, 0]) < np.abs(
+            np.arange(SIZE[0]) - person[Joint.RIGHT_ANKLE, 0]
+        )
+        coloured = np.where(nearer[None, :, None], np.uint8((0, 0, 255)), np.uint8((255, 0, 0)))
+        coloured = np.broadcast_to(coloured, (*SIZE[::-1], 3)).copy()
+        bank = cut_out(keypoints, kept, height, lambda _: coloured, lambda _: matte, plate(), np.ones(SIZE[::-1], bool))
+        shin = next(index for index, limb in enumerate(LIMBS) if limb.bone == "left shin")
+        red, _, blue, alpha = (bank.pictures[shin][0, ..., channel].astype(int).sum() for channel in range(4))
+        assert alpha > 255 * 100
+        # Of the whole shin; up at the knee, where the legs are apart, all of it is its own.
+        assert blue > 0.85 * alpha
+        assert red < 0.15 * alpha
+
+    def test_the_wall_does_not_shine_through_the_edge(self) -> None:
+        keypoints, wall = people(1), np.full((*SIZE[::-1], 3), (0, 255, 0), np.uint8)
+        mask = person_mask(keypoints.pose(0), SIZE, 0.0).astype(np.float32)
+        share = cv2.GaussianBlur(mask, (0, 0), 2)
+        frame = (share[..., None] * (150, 100, 50) + (1 - share[..., None]) * wall).round().astype(np.uint8)
+        height, kept = typical_height(keypoints), np.zeros((len(LIMBS), 1), np.int64)
+        matte = (255 * share).round().astype(np.uint8)
+        everywhere = np.ones(SIZE[::-1], bool)
+        greenest = []
+        for known in (everywhere, ~everywhere):
+            bank = cut_out(keypoints, kept, height, lambda _: frame, lambda _: matte, wall, known)
+            seen = [picture[0][picture[0, ..., 3] > 60].astype(int) for picture in bank.pictures]
+            colours = np.concatenate(seen)
+            greenest.append((colours[:, 1] * 255 / colours[:, 3]).max())
+        assert greenest[0] < 115
+        assert greenest[1] > 180
 
 
 class TestChoosing:

@@ -1,10 +1,10 @@
 """Preparing: the clean plate against the true empty place, held-out frames, and nothing lost on the way."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -33,7 +33,7 @@ from everybody_dance.subject.subject import Subject
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.video.writer import VideoWriter
-from subjects import SIZE, make_subject, picture, swaying, wall
+from subjects import SIZE, make_subject, matte, picture, swaying, wall
 
 FPS = Fraction(25)
 MEDIAPIPE = DETECTORS["mediapipe"]
@@ -45,7 +45,8 @@ class TestPlate:
         keypoints = true_keypoints(dancer, dance, frames, Fraction(3), size)
         shown = [render(dancer, dance, index / 3, size) for index in range(frames)]
         images = [frame.image for frame in shown]
-        plate = clean_plate(images.__getitem__, keypoints, range(frames))
+        mattes = [255 * frame.mask.astype(np.uint8) for frame in shown]
+        plate = clean_plate(images.__getitem__, mattes.__getitem__, keypoints, range(frames))
         truth = empty_room(dancer, size).astype(int)
         difference = np.abs(plate.image.astype(int) - truth).max(axis=-1)
         # Where the room was seen it is right, but for the soft shadow on the floor; the rest is known to be a guess.
@@ -62,7 +63,7 @@ class TestPlate:
         keypoints = swaying(60)
         light = np.linspace(0.9, 1.1, 60)
         images = [(picture(keypoints, index) * light[index]).clip(0, 255).astype(np.uint8) for index in range(60)]
-        plate = clean_plate(images.__getitem__, keypoints, range(60))
+        plate = clean_plate(images.__getitem__, partial(matte, keypoints), keypoints, range(60))
         ratio = (plate.image.astype(float) / wall())[plate.known]
         assert ratio.std() < 0.01
 
@@ -71,11 +72,12 @@ class TestPlate:
         images = [picture(keypoints, index) for index in range(60)]
         for image in images[:20]:
             image[5:15, 10:118] = 255
-        plate = clean_plate(images.__getitem__, keypoints, range(60))
+        plate = clean_plate(images.__getitem__, partial(matte, keypoints), keypoints, range(60))
         assert np.abs(plate.image.astype(int) - wall())[:20].max() <= 3
 
     def test_where_no_frame_can_be_used_nothing_is_known(self) -> None:
-        plate = clean_plate(lambda index: wall(), swaying(10), [])
+        keypoints = swaying(10)
+        plate = clean_plate(lambda index: wall(), partial(matte, keypoints), keypoints, [])
         assert plate.image.shape == wall().shape
         assert plate.unknown_share == 1
 
@@ -133,11 +135,14 @@ def poses(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints]:
     """Name of a video: what the detector finds in it."""
     known: dict[str, Keypoints] = {}
 
-    def detect(path: Path, pose: str, *, fps: Fraction, content: str, on_frame, on_progress) -> Detection:  # type: ignore[no-untyped-def]
+    def detect(  # type: ignore[no-untyped-def]
+        path: Path, pose: str, *, fps: Fraction, content: str, on_frame, on_matte, on_progress
+    ) -> Detection:
         with VideoReader(path, fps=fps) as reader:
-            for done, frame in enumerate(reader, 1):
+            for index, frame in enumerate(reader):
                 on_frame(frame)
-                on_progress(done, None)
+                on_matte(matte(known[path.name], index))
+                on_progress(index + 1, None)
         return Detection(known[path.name], (), "known", np.ones(137, bool))
 
     monkeypatch.setattr(preparing, "detect_video", detect)
@@ -165,7 +170,7 @@ class TestPrepare:
         passed = iter(range(90))
 
         def dark_from_frame_40(image: np.ndarray) -> np.ndarray:
-            return image if next(passed) < 40 else image // 8
+            return image if next(passed) < 40 else (0.7 * image).astype(np.uint8)
 
         subject = prepare([film(tmp_path / "a.mp4", keypoints, dark_from_frame_40)], tmp_path / "a", holdout=2.0)
         assert len(subject.training_frames) == 40
@@ -224,24 +229,45 @@ class TestPrepare:
         prepare(footage, tmp_path / "subject")
         assert "places-not-compared" in {finding.code for finding in findings}
 
-    def test_a_subject_of_629d904_is_the_same_with_options_that_mean_the_same(
-        self, tmp_path: Path, poses: dict[str, Keypoints]
-    ) -> None:
+    def test_options_that_mean_the_same_are_the_same(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
         poses["a.mp4"] = swaying(80)
         footage = film(tmp_path / "a.mp4", poses["a.mp4"])
-        manifest = prepare([footage], tmp_path / "subject").manifest
-        path = tmp_path / "subject" / "subject.json"
-        options = {"pose": "mediapipe", "height": None, "fps": None, "holdout": None}
-        parts = [[source.sha256 for source in manifest.sources], options]
-        identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        fields = json.loads(path.read_text())
-        fields |= {"detector": MEDIAPIPE.name, "options": options, "identity": identity}
-        path.write_text(json.dumps(fields))
+        identity = prepare([footage], tmp_path / "subject").manifest.identity
         (tmp_path / "subject" / "model").mkdir()
         for same in ({}, {"fps": FPS}, {"height": SIZE[1]}, {"holdout": 0.32}):
-            kept = prepare([footage], tmp_path / "subject", **same)  # type: ignore[arg-type]
-            assert kept.manifest.identity == identity
+            assert prepare([footage], tmp_path / "subject", **same).manifest.identity == identity  # type: ignore[arg-type]
         assert (tmp_path / "subject" / "model").is_dir()
+
+    def test_a_subject_of_an_older_version_is_prepared_again(self, tmp_path: Path, poses: dict[str, Keypoints]) -> None:
+        poses["a.mp4"] = swaying(80)
+        footage, folder = film(tmp_path / "a.mp4", poses["a.mp4"]), tmp_path / "subject"
+        prepare([footage], folder)
+        fields = json.loads((folder / "subject.json").read_text())
+        (folder / "subject.json").write_text(json.dumps(fields | {"version": 2, "identity": "as 629d904 had it"}))
+        (folder / "model").mkdir()
+        with pytest.raises(DanceError, match="prepared by an older version") as caught:
+            Subject.open(folder)
+        assert caught.value.code == "older-version"
+        assert prepare([footage], folder).manifest.version == 3
+        assert (folder / "model.old-1").is_dir()
+
+    def test_titles_and_black_are_left_out(
+        self, tmp_path: Path, poses: dict[str, Keypoints], findings: list[Finding]
+    ) -> None:
+        keypoints, passed = swaying(100), iter(range(100))
+        poses["a.mp4"] = keypoints
+        video = film(tmp_path / "a.mp4", keypoints, lambda image: image // 12 if next(passed) < 25 else image)
+        subject = prepare([video], tmp_path / "subject")
+        assert subject.manifest.left_out == ((0, 25),)
+        assert subject.training_frames.tolist() == list(range(25, 92))
+        assert subject.holdout_frames.tolist() == list(range(92, 100))  # a tenth of what is left
+        assert subject.manifest.exposure_change < 0.05
+        assert np.abs(subject.plate.astype(int) - wall())[subject.plate_known].max() <= 32  # the codec's doing
+        (told,) = (finding for finding in findings if finding.code == "left-out")
+        assert "a.mp4" in told.message
+        assert "0.0 to 1.0 s" in told.message
+        assert prepare([video], tmp_path / "subject").manifest == subject.manifest
+        assert "prepared-already" in {finding.code for finding in findings}
 
     def test_footage_is_hashed_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         keypoints, hashed = swaying(80), []
@@ -250,8 +276,11 @@ class TestPrepare:
             hashed.append(path)
             return content_identity(path)
 
-        def find(frames: Iterator[np.ndarray], name: str, workers: int) -> tuple[np.ndarray, np.ndarray]:
-            assert len(list(frames)) == 80
+        def find(
+            frames: Iterator[np.ndarray], name: str, workers: int, size: tuple[int, int], on_matte: Callable[..., None]
+        ) -> tuple[np.ndarray, np.ndarray]:
+            for index, _ in enumerate(frames):
+                on_matte(matte(keypoints, index))
             return keypoints.xy, keypoints.confidence
 
         for module in (request, detection):
@@ -280,7 +309,7 @@ class TestPrepare:
         def full(*arguments: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(preparing, "_write_frame", full)
+        monkeypatch.setattr(preparing, "write_frame", full)
         with pytest.raises(DanceError) as caught:
             prepare([footage], tmp_path / "subject", height=96)
         assert caught.value.code == "disk-full"

@@ -18,18 +18,19 @@ from everybody_dance.appearance.limbs import (
     IN_MIRROR,
     LIMBS,
     MIRROR_SIGNS,
+    SHORTEST,
     TRUNK,
-    Limb,
     direction,
     origin_of,
-    picture_size,
+    picture_columns,
+    picture_rows,
     shapes_of,
 )
 from everybody_dance.appearance.selection import greedy_cover
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import CONFIDENT, Array, Keypoints, Pose, with_skull
-from everybody_dance.skeleton import BONES, Joint
+from everybody_dance.skeleton import Joint
 
 MOST_CANDIDATES = 200
 """Limbs are cut out of at most this many frames, evenly over the footage; they show most of what it shows."""
@@ -37,11 +38,17 @@ MOST_CANDIDATES = 200
 DRAWBACK = 0.5
 """Penalty of a picture whose limb is hidden, or wholly covered by others."""
 
-LEAST, MOST = 16, 48
-"""Differences from the clean plate, of 255, at which a pixel begins to be the person and at which it wholly is."""
+LEAST, MOST = 64, 192
+"""Values of the matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
 
-EDGE = 0.006
-"""This much is cut off along the person's outline, in body heights: it is mixed with the background's colour."""
+SHARED = 0.25
+"""Limbs that are attached to each other both keep what is nearer to the other by less than this, in radii.
+
+So no gap opens where they bend.
+"""
+
+SOFT = 0.15
+"""Beyond the border to another limb a limb fades out over this, in radii."""
 
 COARSE = 100
 """Body height in pixels at which the covered share of each limb is computed."""
@@ -53,6 +60,11 @@ _HANGS = (ENDS[:, None, :, None] == ENDS[None, :, None, :]).any(axis=(2, 3))
 _MAY_COVER = np.where(
     (np.arange(len(LIMBS)) == TRUNK)[:, None], _ARM, ~_HANGS & ((np.arange(len(LIMBS)) != TRUNK) | _ARM[:, None])
 )
+_IS_TRUNK = np.arange(len(LIMBS)) == TRUNK
+# [l, m]: limb l hangs on limb m; the trunk not on the thighs, since hips are wider from the front than from the side.
+_ATTACHED = _HANGS | (np.isin(ENDS[:, 0], (Joint.LEFT_HIP, Joint.RIGHT_HIP))[:, None] & _IS_TRUNK)
+# [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk.
+_COMPETES = ~np.eye(len(LIMBS), dtype=bool) & ~(_ARM[:, None] & _IS_TRUNK)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class TrainingLimbs:
         keypoints: Keypoints,
         frames: NDArray[np.int64],
         frame: Callable[[int], Image],
+        matte: Callable[[int], Image],
         plate: Image,
         known: NDArray[np.bool_],
         count: int,
@@ -88,14 +101,14 @@ class TrainingLimbs:
         Args:
             keypoints: of the footage.
             frames: to choose from; all of them show the person.
-            frame: returns uint8 (H, W, 3) by index; only asked for the frames that are kept.
+            frame, matte: return uint8 (H, W, 3) and (H, W) by index; only asked for the frames that are kept.
             plate, known: as in ``cut_out``.
             count: pictures to keep of each limb.
         """
         some = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_CANDIDATES)).astype(int)]
         height = typical_height(keypoints[some])
         kept = choose_pictures(keypoints, some, height, count)
-        bank = cut_out(keypoints, kept, height, frame, plate, known)
+        bank = cut_out(keypoints, kept, height, frame, matte, plate, known)
         return cls(bank, bank.mirrored(), kept, kept[IN_MIRROR], float(keypoints.fps))
 
     def lay(
@@ -137,6 +150,7 @@ def cut_out(
     kept: NDArray[np.int64],
     height: float,
     frame: Callable[[int], Image],
+    matte: Callable[[int], Image],
     plate: Image,
     known: NDArray[np.bool_],
 ) -> LimbBank:
@@ -146,18 +160,19 @@ def cut_out(
         keypoints: of the footage.
         kept: int (L, K), the frames from which each limb is cut, -1 for none, as ``choose_pictures`` returns them.
         height: the body's, in pixels.
-        frame: returns uint8 (H, W, 3) by index; each is asked for once.
+        frame, matte: return uint8 (H, W, 3) and the person's matte (H, W) by index; each is asked for once.
         plate: uint8 (H, W, 3), the clean plate.
-        known: bool (H, W), where the plate is known; elsewhere everything near a limb counts as the person.
+        known: bool (H, W), where the plate is known; there its colour is taken out of the person's edges.
     """
     frames = np.unique(kept[kept >= 0])
     xy, confidence = with_skull(keypoints.xy[frames], keypoints.confidence[frames])
-    sizes = [picture_size(limb, height) for limb in LIMBS]
+    widths = [picture_columns(limb, height) for limb in LIMBS]
+    sizes = [(picture_rows(limb, columns, height), columns) for limb, columns in zip(LIMBS, widths, strict=True)]
     pictures = [np.zeros((kept.shape[1], *size, 4), np.uint8) for size in sizes]
-    for index, joints in zip(frames.tolist(), xy, strict=True):
-        person = _matted(frame(index), plate, known, height)
+    for index, joints, found in zip(frames.tolist(), xy, confidence > 0, strict=True):
+        person = _matted(frame(index), matte(index), plate, known)
         for limb, place in zip(*np.nonzero(kept == index), strict=True):
-            pictures[limb][place] = _upright(person, LIMBS[limb], joints, height, sizes[limb])
+            pictures[limb][place] = _upright(person, int(limb), joints, found, height, sizes[limb])
     lengths = np.zeros(kept.shape, np.float32)
     shapes = np.zeros((*kept.shape, len(MIRROR_SIGNS)), np.float32)
     drawbacks = np.full(kept.shape, np.inf, np.float32)
@@ -206,32 +221,65 @@ def _covered(xy: Array, confidence: Array, height: float) -> Array:
     return covered
 
 
-def _matted(frame: Image, plate: Image, known: NDArray[np.bool_], height: float) -> Image:
-    """(H, W, 4): the frame's colours premultiplied by alpha, and alpha: what differs from the plate is the person."""
-    red, green, blue = cv2.split(cv2.absdiff(frame, plate))
+def _matted(frame: Image, matte: Image, plate: Image, known: NDArray[np.bool_]) -> Image:
+    """(H, W, 4): the person's colours premultiplied by alpha, and alpha.
+
+    At the person's edge a frame is I = a F + (1 - a) B. Where the place B is known, F is what is left without it.
+    """
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
-    alpha = cv2.LUT(cv2.max(cv2.max(red, green), blue), steps)
-    alpha[~known] = 255
-    few = np.ones(2 * [2 * max(round(EDGE * height), 1) + 1], np.uint8)
-    # Closed, or clothes in the background's colour would become holes.
-    alpha = cv2.erode(cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, few), few)
-    coloured = cv2.multiply(frame, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-    return np.asarray(cv2.merge([*cv2.split(coloured), alpha]), np.uint8)
+    alpha = cv2.LUT(matte, steps)
+    mixed = (alpha > 0) & (matte < 255) & known
+    share = matte[mixed, None].astype(np.float32) / 255
+    colours = frame.copy()
+    colours[mixed] = ((frame[mixed] - (1 - share) * plate[mixed]) / share).clip(0, 255).round()
+    coloured = cv2.multiply(colours, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+    return np.asarray(np.dstack([coloured, alpha]), np.uint8)
 
 
-def _upright(person: Image, limb: Limb, xy: Array, height: float, size: tuple[int, int]) -> Image:
-    """(rows, columns, 4): a limb cut out along its outline and turned so that its last joint lies below its first."""
-    first, last = xy[list(BONES[limb.bone])].astype(np.float64)
+def _upright(
+    person: Image, limb: int, xy: Array, found: NDArray[np.bool_], height: float, size: tuple[int, int]
+) -> Image:
+    """(rows, columns, 4): a limb cut out and turned so that its last joint lies below its first.
+
+    It ends at its own outline, and where another limb is nearer.
+
+    Args:
+        person: (H, W, 4), from ``_matted``.
+        limb: its number.
+        xy, found: (138, 2) and (138,), the joints.
+        height: the body's, in pixels.
+        size: (rows, columns).
+    """
+    about = LIMBS[limb]
+    first, last = xy[ENDS[limb]].astype(np.float64)
     along, length = direction(last - first)
-    middle, above = origin_of(limb, height)
+    middle, above = origin_of(about, size[1], height)
     turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: the directions across and along the bone
     corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
     patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
     y, x = np.indices(size) + 0.5 - np.array((above, middle))[:, None, None]
-    past = np.maximum(np.maximum(-limb.before * height - y, y - length - limb.beyond * height), 0)
-    radius = limb.radius * height
-    inside = np.clip((radius - np.hypot(past, x)) / (0.15 * radius + 1), 0, 1)
+    past = np.maximum(np.maximum(-about.before * height - y, y - length - about.beyond * height), 0)
+    radius = about.radius * height
+    inside = np.clip((radius - np.hypot(past, x)) / (SOFT * radius + 1), 0, 1)
+    ends = (xy[ENDS] - first) @ turn  # (L, 2, 2): every limb's joints as (x, y) in the patch
+    others = [other for other in np.flatnonzero(found[ENDS].all(axis=1)).tolist() if _COMPETES[limb, other]]
+    if others:
+        own = _radii_away(x, y, ends[limb], radius)
+        for other in others:
+            apart = _radii_away(x, y, ends[other], LIMBS[other].radius * height) + SHARED * _ATTACHED[limb, other]
+            np.minimum(inside, np.clip((apart - own) / SOFT + 1, 0, 1), out=inside)
     return np.asarray(np.round(patch * inside[..., None]), np.uint8)
+
+
+def _radii_away(
+    x: NDArray[np.float64], y: NDArray[np.float64], ends: NDArray[np.float64], radius: float
+) -> NDArray[np.float64]:
+    """How far each place (x, y) lies from the bone between ``ends`` (2, 2), in radii."""
+    (first_x, first_y), (last_x, last_y) = ends.tolist()
+    step_x, step_y = last_x - first_x, last_y - first_y
+    share = ((x - first_x) * step_x + (y - first_y) * step_y) / max(step_x**2 + step_y**2, SHORTEST**2)
+    share = np.clip(share, 0, 1)
+    return np.asarray(np.hypot(x - first_x - share * step_x, y - first_y - share * step_y) / radius)
 
 
 def _whole(point: Array) -> tuple[int, int]:

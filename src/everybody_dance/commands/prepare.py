@@ -28,6 +28,7 @@ def prepare(
     The same footage with the same options is not prepared twice. Other files in the folder are left alone.
     """
     with session("prepare", as_json, debug) as current:
+        from everybody_dance.subject.folder import SHEET
         from everybody_dance.workflows.prepare import PrepareRequest
         from everybody_dance.workflows.prepare import prepare as work
 
@@ -35,7 +36,8 @@ def prepare(
             footage=tuple(footage), subject=out, pose=pose, height=height, fps=fps, holdout=holdout
         )
         tell_prepared(current, work(request))
-        current.say(f"Prepared: {out}. Next: dance train {out}")
+        current.say(f"Prepared: {out}. Look at {out / SHEET}: the person cut out, and the empty place.")
+        current.say(f"Next: dance train {out}")
 
 
 def tell_prepared(current: Session, result: "PrepareResult") -> None:
@@ -52,10 +54,9 @@ def tell_prepared(current: Session, result: "PrepareResult") -> None:
         f"Joints not found in a frame, on average: {missed}. A foot is out of sight in {found.feet_outside:.0%} of the"
         f" frames, a hand in {found.hands_outside:.0%}."
     )
-    if manifest.footage is not None:
-        shown = ", ".join(f"{aspect} {seconds:.0f}" for aspect, seconds in manifest.footage.poses.items())
-        current.remark(f"Seconds of the {manifest.footage.seconds:.0f} in which the person is seen: {shown}.")
-        current.remark(
-            f"The person visits {manifest.footage.width:.0%} of the width, and {manifest.footage.depth:.0%} of"
-            " their height in depth."
-        )
+    shown = ", ".join(f"{aspect} {seconds:.0f}" for aspect, seconds in manifest.footage.poses.items())
+    current.remark(f"Seconds of the {manifest.footage.seconds:.0f} in which the person is seen: {shown}.")
+    current.remark(
+        f"The person visits {manifest.footage.width:.0%} of the width, and {manifest.footage.depth:.0%} of"
+        " their height in depth."
+    )

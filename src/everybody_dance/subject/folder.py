@@ -19,7 +19,11 @@ from everybody_dance.files import LOCK, check_name, explain_write_failure, only_
 
 MANIFEST = "subject.json"
 
-PREPARED = ("frames", "keypoints.npz", "plate.png", "plate_known.png", MANIFEST)
+MATTES = "mattes.zip"
+
+SHEET = "preparation.jpg"
+
+PREPARED = ("frames", MATTES, "keypoints.npz", "plate.png", "plate_known.png", SHEET, MANIFEST)
 """What a preparation writes; the manifest last."""
 
 TRAINED = ("training", "model", "evaluation", "ablation")
@@ -145,7 +149,7 @@ def _finish_replacing(folder: Path) -> None:
             _set_aside(
                 folder,
                 TRAINED,
-                f"The footage or the options changed, and what was made from the old ones in {folder} no longer fits.",
+                f"The footage, the options or the program changed, and what was made in {folder} no longer fits.",
             )
         for name in PREPARED:
             if (waiting / name).exists():

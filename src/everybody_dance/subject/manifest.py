@@ -2,14 +2,16 @@
 
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from everybody_dance.pose.detection_report import DetectionReport
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.prepare.footage import FootageReport
 
-FORMAT_VERSION = 2
-"""Version 2 has a footage report; version 1, which has none, is read as well."""
+FORMAT_VERSION = 3
+"""Version 3 has mattes. Older subjects are prepared again."""
 
 
 class Source(BaseModel):
@@ -41,11 +43,13 @@ class SubjectManifest(BaseModel):
         detector: name and version of what found the keypoints.
         detection: what the detector missed, before gaps were filled.
         cuts: first frames of new shots inside a clip.
-        camera_moves: whether the camera moves too much for a clean plate.
+        left_out: stretches [first, stop) of frames that do not show the place: titles, fades, other places.
+        camera_moves: whether the camera moves, so that there is no clean plate.
+        steadied: whether the camera moved, and the frames were moved so that it stands still.
         camera_motion: largest steady displacement of the background, in percent of the height.
         exposure_change: brightest over darkest, minus 1, of the background in the training frames.
         plate_unknown_share: share of the plate's pixels that the footage hardly ever uncovers.
-        footage: the footage report; None in subjects of version 1.
+        footage: the footage report.
         options: as the user gave them, and ``pose_identity``, the content of the poses' source.
     """
 
@@ -61,9 +65,19 @@ class SubjectManifest(BaseModel):
     statistics: PoseStatistics
     clips: tuple[Clip, ...]
     cuts: tuple[int, ...]
+    left_out: tuple[tuple[int, int], ...] = ()
     camera_moves: bool
+    steadied: bool = False
     camera_motion: float
     exposure_change: float
     plate_unknown_share: float
-    footage: FootageReport | None = None
+    footage: FootageReport
     options: dict[str, str | int | float | None]
+
+    @property
+    def shows_place(self) -> NDArray[np.bool_]:
+        """bool, for every frame: it was not left out."""
+        shown = np.ones(max((clip.stop for clip in self.clips), default=0), bool)
+        for first, stop in self.left_out:
+            shown[first:stop] = False
+        return shown

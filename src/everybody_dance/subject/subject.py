@@ -12,10 +12,12 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError
 from everybody_dance.files import check_name, write_bytes, write_text
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.subject.folder import MANIFEST, WAITING, locked
+from everybody_dance.pose.mattes import MatteReader
+from everybody_dance.subject.folder import MANIFEST, MATTES, WAITING, locked
 from everybody_dance.subject.manifest import FORMAT_VERSION, SubjectManifest
 
 JPEG_OPTIONS = (
@@ -42,8 +44,8 @@ class Subject:
         """Open the subject in ``folder``.
 
         Raises:
-            DanceError: there is none (``no-subject``), a newer version made it (``newer-version``), it is damaged
-                (``bad-subject``), or it may not be read (``cannot-read``).
+            DanceError: there is none (``no-subject``), another version made it (``newer-version``, ``older-version``),
+                it is damaged (``bad-subject``), or it may not be read (``cannot-read``).
             UsageError: the folder's name cannot be used (``bad-name``, ``name-too-long``).
         """
         check_name(folder)
@@ -68,7 +70,7 @@ class Subject:
         plate: NDArray[np.uint8],
         plate_known: NDArray[np.bool_],
     ) -> Self:
-        """Write what completes a folder whose ``frames`` are there already; the manifest comes last.
+        """Write what completes a folder whose frames and mattes are there already; the manifest comes last.
 
         Args:
             folder: of the subject.
@@ -92,6 +94,8 @@ class Subject:
         self._image(self.folder / "plate.png", cv2.IMREAD_COLOR)
         self._image(self.folder / "plate_known.png", cv2.IMREAD_GRAYSCALE)
         with _reading(self.folder):
+            if len(self._mattes) != len(self.keypoints):
+                raise _damaged(self.folder)
             for index in range(len(self.keypoints)):
                 with frame_path(self.folder, index).open("rb") as file:
                     start = file.read(len(JPEG_START))
@@ -102,6 +106,20 @@ class Subject:
     def frame(self, index: int) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), the true frame at the prepared size."""
         return self._image(frame_path(self.folder, index), cv2.IMREAD_COLOR)[..., ::-1]
+
+    def matte(self, index: int) -> NDArray[np.uint8]:
+        """uint8 (H, W): how much of each pixel of a frame is the person, 255 for all of it.
+
+        Where the built-in detector saw nobody, but the pose was found by another one or filled in from frames around,
+        it is everything within reach of the limbs.
+        """
+        with _reading(self.folder):
+            matte = self._mattes.matte(index)
+        if (matte.shape[1], matte.shape[0]) != self.manifest.size:
+            raise _damaged(self.folder)
+        if not matte.any():
+            matte = np.uint8(255) * person_mask(self.keypoints.pose(index), self.manifest.size, 0.0)
+        return matte
 
     @cached_property
     def plate(self) -> NDArray[np.uint8]:
@@ -116,7 +134,7 @@ class Subject:
     @property
     def training_frames(self) -> NDArray[np.int64]:
         """Indices of the frames that training may see, with or without a person."""
-        return np.concatenate([np.arange(clip.first, clip.holdout) for clip in self.manifest.clips])
+        return self._in_place([np.arange(clip.first, clip.holdout) for clip in self.manifest.clips])
 
     @property
     def frames_with_person(self) -> NDArray[np.int64]:
@@ -127,7 +145,15 @@ class Subject:
     @property
     def holdout_frames(self) -> NDArray[np.int64]:
         """Indices of the frames that training never sees."""
-        return np.concatenate([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])
+        return self._in_place([np.arange(clip.holdout, clip.stop) for clip in self.manifest.clips])
+
+    def _in_place(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+        frames = np.concatenate(parts)
+        return np.asarray(frames[self.manifest.shows_place[frames]])
+
+    @cached_property
+    def _mattes(self) -> MatteReader:
+        return MatteReader(self.folder / MATTES)
 
     def _image(self, path: Path, mode: int) -> NDArray[np.uint8]:
         with _reading(self.folder):
@@ -141,6 +167,18 @@ class Subject:
 def frame_path(folder: Path, index: int) -> Path:
     """Where frame ``index`` of the subject in ``folder`` lies."""
     return folder / "frames" / f"{index:06d}.jpg"
+
+
+def write_frame(folder: Path, index: int, frame: NDArray[np.uint8]) -> None:
+    """Write a frame, uint8 (H, W, 3), of the new subject in ``folder``."""
+    data = cv2.imencode(".jpg", frame[..., ::-1], JPEG_OPTIONS)[1]
+    frame_path(folder, index).write_bytes(data.tobytes())
+
+
+def read_frame(folder: Path, index: int) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3), a frame that ``write_frame`` wrote."""
+    data = np.fromfile(frame_path(folder, index), np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
 
 
 def read_manifest(folder: Path) -> SubjectManifest:
@@ -159,6 +197,12 @@ def read_manifest(folder: Path) -> SubjectManifest:
             raise DanceError(
                 "newer-version",
                 f"{folder} was made by a newer version of Everybody Dance. Update it to use this subject.",
+            )
+        if isinstance(version, int) and version < FORMAT_VERSION:
+            raise DanceError(
+                "older-version",
+                f"{folder} was prepared by an older version of Everybody Dance. Prepare it again from its footage:"
+                f" dance prepare FOOTAGE --out {folder}",
             )
         return SubjectManifest.model_validate_json(text)
 

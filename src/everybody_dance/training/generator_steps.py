@@ -34,7 +34,7 @@ MASK = 2.0
 """Weight of the penalties on the mask."""
 
 GUIDED = 0.2
-"""Share of the training in which the mask is led towards the person's region, less and less."""
+"""Share of the training in which the mask is led towards the person's matte, less and less."""
 
 GUIDANCE_KEPT = 0.05
 """What is left of that later: enough to open a mask again that fell shut, too little to paint more than the person."""
@@ -51,6 +51,7 @@ class Batch:
     plate: Tensor
     shown: Tensor
     region: Tensor
+    matte: Tensor
     reach: Tensor
     patch: tuple[int, int]
 
@@ -65,6 +66,7 @@ class Batch:
             to_tensor(sample.plate, device),
             _successive(sample.shown, device),
             torch.from_numpy(sample.region).to(device),
+            torch.from_numpy(sample.matte).to(device),
             torch.from_numpy(sample.reach).to(device),
             sample.patch,
         )
@@ -206,11 +208,10 @@ class Trainer:
         """What keeps colours and mask apart and alive: a shut mask would pass no gradient to the colours.
 
         The colours are compared on their own inside the person's region; the mask must not open far outside it, and
-        at first (``guidance`` from 1 to 0) is asked to be that region.
+        at first (``guidance`` from 1 to 0) is asked to be the true matte.
         """
-        region = (batch.region > 0).float()
         difference = losses.weighted_l1(colours, batch.frames, batch.region)
-        led = nn.functional.binary_cross_entropy_with_logits(logits, region)
+        led = nn.functional.binary_cross_entropy_with_logits(logits, batch.matte)
         return {
             "colours": COLOURS * self.preset.reconstruction * difference,
             "mask": MASK * ((mask * (1 - batch.reach)).mean() + guidance * led),

@@ -45,6 +45,10 @@ class Material:
                 self._decoded[index] = image
         return image
 
+    def matte(self, index: int) -> Image:
+        """How much of each pixel of a frame is the person, uint8 (H, W) at the working size."""
+        return resized(self.subject.matte(index), self.size)
+
     def part_side(self, part: Part) -> int:
         """The side of a part's crops in this footage, in pixels."""
         return crop_side(self.keypoints[self.subject.training_frames], part)
@@ -81,6 +85,7 @@ class Material:
                     self.keypoints,
                     self.subject.frames_with_person,
                     self.frame,
+                    self.matte,
                     self.plate,
                     resized(known, self.size) > 0,
                     count,

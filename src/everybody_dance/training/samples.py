@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.appearance.crop_bank import CropBank
 from everybody_dance.appearance.limb_bank import LimbBank
+from everybody_dance.appearance.limb_cutting import typical_height
 from everybody_dance.drawing.crops import PART_JOINTS
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import draw_pose
@@ -16,14 +17,15 @@ from everybody_dance.drawing.window import person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Pose
+from everybody_dance.pose.mattes import COVERED
 from everybody_dance.skeleton import FACE, LEFT_HAND, RIGHT_HAND, Part
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.material import Material
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.views import STRIDE, View, ViewDrawer
 
-REGION = 0.06
-"""Margin of the person's region around the limbs, in fractions of the body's height."""
+REGION = 0.03
+"""Margin of the person's region around the matte, in fractions of the body's height."""
 
 REACH = 0.2
 """Margin within which the mask may open, in fractions of the body's height."""
@@ -43,6 +45,7 @@ class Sample:
         shown: uint8 (B, N, h, w, 3), what the generator is shown of the place, with each pose: perhaps the plate of
             another place, perhaps with a puppet in it.
         region: float32 (B, 1, h, w), 1 within reach of the person, 2 at face and hands, 0 elsewhere.
+        matte: float32 (B, 1, h, w) in [0, 1], how much of each pixel of ``frames`` is the person.
         reach: float32 (B, 1, h, w), 1 where the mask may open: the region, shadows and loose clothes.
         patch: (y, x) of the discriminator's crop.
         corners: int (B, 2), (x, y) of the crop of a part in each sample, where a part was asked for.
@@ -58,6 +61,7 @@ class Sample:
     plate: Image
     shown: Image
     region: NDArray[np.float32]
+    matte: NDArray[np.float32]
     reach: NDArray[np.float32]
     patch: tuple[int, int]
     corners: NDArray[np.int64]
@@ -113,6 +117,7 @@ class PairDataset:
         self.usable = np.flatnonzero(runs >= 1)
         if not len(self.usable):
             raise DanceError("too-short", "There are no two training frames in a row that show a person. Film more.")
+        self._height = typical_height(self.keypoints[subject.frames_with_person])
 
     def sample(self, step: int, history: int, part: Part | None = None, references: int = 0) -> Sample:
         """The batch of ``step``.
@@ -136,6 +141,8 @@ class PairDataset:
         views = views[self._shard[0] * share : (self._shard[0] + 1) * share]
         back = range(max(history, 1), -1, -1)
 
+        mattes = [self._material.matte(view.last) for view in views]
+
         def cut(back: int) -> Image:
             return np.stack([_cut(view, self.frame(view.frame(back))) for view in views])
 
@@ -147,7 +154,9 @@ class PairDataset:
             frames=cut(0),
             plate=np.stack([_cut(view, self.plate) for view in views]),
             shown=np.stack([[self._shown(view, b) for b in back] for view in views]),
-            region=np.stack([self._region(view) for view in views]),
+            region=np.stack([self._region(view, matte) for view, matte in zip(views, mattes, strict=True)]),
+            matte=np.stack([_cut(view, matte)[None] for view, matte in zip(views, mattes, strict=True)])
+            / np.float32(255),
             reach=np.stack([self._reach(view) for view in views]),
             patch=self._patch_place(random, views[0]),
             corners=np.array([view.corner for view in views], np.int64),
@@ -220,10 +229,12 @@ class PairDataset:
         pose = pose.shifted(-(box.x + view.corner[0]), -(box.y + view.corner[1]))
         return self._material.crop_bank(part, count).near(view.last, pose, group, view.rank, view.mirrored)
 
-    def _region(self, view: View) -> NDArray[np.float32]:
+    def _region(self, view: View, matte: Image) -> NDArray[np.float32]:
         """(1, h, w): 1 within reach of the person, 2 at face and hands, where the eye looks first."""
         pose = self.keypoints.pose(view.last)
-        weight = person_mask(pose, self.size, REGION).astype(np.uint8)
+        margin = max(round(REGION * self._height), 1)
+        around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
+        weight = np.asarray(cv2.dilate((matte >= COVERED).astype(np.uint8), around), np.uint8)
         for part in (FACE, LEFT_HAND, RIGHT_HAND):
             points = pose.xy[part][pose.found[part]]
             if len(points) > 2:

@@ -53,7 +53,7 @@ class PrepareResult:
             "exposure_change": manifest.exposure_change,
             "plate_unknown_share": manifest.plate_unknown_share,
             "detection": manifest.detection.model_dump(),
-            "footage": None if manifest.footage is None else manifest.footage.model_dump(),
+            "footage": manifest.footage.model_dump(),
         }
 
 

@@ -17,6 +17,9 @@ LOOKS = 48
 MOVED = 0.75
 """The camera moves if a fifth of the frames is displaced by more than this, in percent of the frame's height."""
 
+SHAKES = 0.15
+"""From this displacement on, measured alike, the frames are moved so that the camera stands still."""
+
 FEATURES = 200
 """Corners of the background that are tracked, at most."""
 
@@ -35,12 +38,17 @@ class Stillness:
 
     @property
     def camera_moves(self) -> bool:
-        """Whether the camera moves too much for a clean plate."""
+        """Whether the camera moves too much for a clean plate, unless its frames are moved."""
         return self.motion > MOVED
+
+    @property
+    def shakes(self) -> bool:
+        """Whether the frames are worth moving."""
+        return self.motion > SHAKES
 
 
 def measure_stillness(
-    frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]
+    frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int] | NDArray[np.int64]
 ) -> Stillness:
     """Compare frames with the middle one: track corners of the background to each, and compare its brightness.
 

@@ -1,22 +1,44 @@
-"""Decode footage once: each frame is written to disk and shown to the detector."""
+"""Decode footage once: each frame is written to disk and shown to the detector, whose mattes are written too."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from everybody_dance.events import OnProgress
 from everybody_dance.images import Image, resized
 from everybody_dance.pose.detection import Detection, detect_video
+from everybody_dance.pose.mattes import MatteWriter
+from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip
+from everybody_dance.subject.prepare.place import frames_elsewhere, small_picture
 from everybody_dance.subject.prepare.request import Request
-from everybody_dance.subject.subject import JPEG_OPTIONS, frame_path
+from everybody_dance.subject.subject import write_frame
 
 
-def decode(request: Request, folder: Path, on_progress: OnProgress) -> tuple[list[Detection], tuple[Clip, ...]]:
-    """Write the frames of all clips to ``folder``, one after the other, and find the person in them.
+@dataclass(frozen=True)
+class Decoded:
+    """What was found in footage whose frames and mattes are written.
+
+    Attributes:
+        detections: of each video.
+        clips: how the frames are divided.
+        elsewhere: bool, for every frame: it does not show the place where the person dances.
+    """
+
+    detections: list[Detection]
+    clips: tuple[Clip, ...]
+    elsewhere: NDArray[np.bool_]
+
+
+def decode(request: Request, folder: Path, on_progress: OnProgress) -> Decoded:
+    """Write the frames of all clips and their mattes to ``folder``, in order, and find the person in them.
 
     Args:
         request: what is prepared.
@@ -25,51 +47,61 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> tuple[lis
     """
     announced = [info.duration for info in request.infos]
     total = round(sum(announced) * request.rate) if all(announced) else None
-    detections, clips, first = [], [], 0
-    for path, source in zip(request.footage, request.sources, strict=True):
-        with ThreadPoolExecutor(1) as pool:
-            frames = _FrameWriter(folder, first, request.size, pool)
-            detection = detect_video(
-                path,
-                request.pose,
-                fps=request.rate,
-                content=source.sha256,
-                on_frame=frames.write,
-                on_progress=lambda done, _, first=first: on_progress(first + done, total),  # type: ignore[misc]
-            )
-            frames.finish()
-        count = len(detection.keypoints)
-        clips.append(Clip(first=first, holdout=first + count - request.held_out(count), stop=first + count))
-        detections.append(detection)
-        first += count
-    return detections, tuple(clips)
+    detections: list[Detection] = []
+    clips: list[Clip] = []
+    elsewhere: list[NDArray[np.bool_]] = []
+    first = 0
+    with closing(MatteWriter(folder / MATTES)) as archive:
+        for path, source in zip(request.footage, request.sources, strict=True):
+            small: list[Image] = []
+            with ThreadPoolExecutor(1) as pool:
+                frames = _Lagging(pool, partial(_take_frame, folder, first, request.size, small))
+                mattes = _Lagging(pool, lambda _, matte: archive.write(resized(matte, request.size)))
+                detection = detect_video(
+                    path,
+                    request.pose,
+                    fps=request.rate,
+                    content=source.sha256,
+                    on_frame=frames.write,
+                    on_matte=mattes.write,
+                    on_progress=lambda done, _, first=first: on_progress(first + done, total),  # type: ignore[misc]
+                )
+                frames.finish()
+                mattes.finish()
+            count = len(detection.keypoints)
+            away = frames_elsewhere(np.stack(small), detection.keypoints, detection.cuts)
+            clips.append(Clip(first=first, holdout=first + request.holdout_from(~away), stop=first + count))
+            detections.append(detection)
+            elsewhere.append(away)
+            first += count
+    return Decoded(detections, tuple(clips), np.concatenate(elsewhere))
 
 
-class _FrameWriter:
-    """Shrinks and writes frames in a thread of its own, which lags behind by a few frames at most."""
+class _Lagging:
+    """Does something with each picture, in order, in a thread of its own, which lags behind by a few at most.
 
-    def __init__(self, folder: Path, first: int, size: tuple[int, int], pool: ThreadPoolExecutor) -> None:
-        self._folder, self._next, self._size, self._pool = folder, first, size, pool
-        self._pending: list[Any] = []
+    Args:
+        pool: of that one thread.
+        work: given the number of each picture, from 0, and the picture.
+    """
 
-    def write(self, frame: Image) -> None:
-        path = frame_path(self._folder, self._next)
+    def __init__(self, pool: ThreadPoolExecutor, work: Callable[[int, Image], None]) -> None:
+        self._pool, self._work, self._next = pool, work, 0
+        self._pending: deque[Future[None]] = deque()
+
+    def write(self, picture: Image) -> None:
+        self._pending.append(self._pool.submit(self._work, self._next, picture))
         self._next += 1
-        self._pending.append(self._pool.submit(_write_frame, frame, path, self._size))
         if len(self._pending) > 8:
-            self._pending.pop(0).result()
+            self._pending.popleft().result()
 
     def finish(self) -> None:
-        for pending in self._pending:
-            pending.result()
+        while self._pending:
+            self._pending.popleft().result()
 
 
-def _write_frame(frame: Image, path: Path, size: tuple[int, int]) -> None:
+def _take_frame(folder: Path, first: int, size: tuple[int, int], small: list[Image], place: int, frame: Image) -> None:
+    """Write frame number ``place`` of the clip whose frames begin with number ``first``, and add it to ``small``."""
     frame = resized(frame, size)
-    path.write_bytes(cv2.imencode(".jpg", frame[..., ::-1], JPEG_OPTIONS)[1].tobytes())
-
-
-def read_frame(folder: Path, index: int) -> Image:
-    """uint8 (H, W, 3), a frame that ``decode`` wrote."""
-    data = np.fromfile(frame_path(folder, index), np.uint8)
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+    small.append(small_picture(frame))
+    write_frame(folder, first + place, frame)

@@ -8,17 +8,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.mattes import COVERED
+from everybody_dance.skeleton import FEET
 
 MOST_FRAMES = 240
 """The median is taken over at most this many frames, which are all in memory at once."""
 
-GROWN = 0.1
-"""Margin around the person that is not trusted as background (hair, shadow, shoes), in body heights."""
+MARGINS = (0.1, 0.04, 0.02)
+"""Margins around the person's matte that are not trusted as background, in body heights.
 
-SNUG = 0.04
-"""The smaller margin that is used for pixels which the larger one leaves with too few frames."""
+Hair, shadows and the light that a body throws reach past a matte. A pixel takes the largest margin that leaves it
+enough frames, so somebody who hardly leaves the spot costs no more of the place than they cover.
+"""
+
+SHADOWED = 0.1
+"""Around the feet nothing within this many body heights is trusted, whatever the margin: a shadow goes with them."""
+
+THOUSANDTHS = 1000
+"""Distances from the person are kept as bytes, in thousandths of the body height: 0 to .255."""
 
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames than this is unknown. For very short footage, half of the frames count."""
@@ -51,13 +62,19 @@ class Plate:
         return float(1 - self.known.mean())
 
 
-def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int]) -> Plate:
-    """Per pixel, the median over the frames in which the pixel lies outside the grown person region.
+def clean_plate(
+    frame: Callable[[int], Image],
+    matte: Callable[[int], Image],
+    keypoints: Keypoints,
+    usable: Sequence[int] | NDArray[np.int64],
+) -> Plate:
+    """Per pixel, the median over the frames in which the pixel lies outside the person's matte and a margin.
 
     A plain median would burn in a person who hardly leaves the spot.
 
     Args:
         frame: gives the picture of a frame.
+        matte: gives the matte of a frame, uint8 (H, W).
         keypoints: of all frames.
         usable: frames that may be used (held-out ones may not), in order.
 
@@ -69,15 +86,15 @@ def clean_plate(frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints,
     if not len(chosen):
         return Plate(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool))
     frames = np.empty((len(chosen), height, width, 3), np.uint8)
-    outside = np.empty((len(chosen), height, width), bool)
-    for place, index in enumerate(chosen):
-        frames[place], outside[place] = frame(int(index)), ~_region(keypoints, int(index), GROWN)
+    apart = np.empty((len(chosen), height, width), np.uint8)
+    for place, index in enumerate(chosen.tolist()):
+        frames[place], apart[place] = frame(index), _distance(matte(index), keypoints, index)
+    outside = apart > MARGINS[0] * THOUSANDTHS
     _equalize_light(frames, outside)
     enough = min(ENOUGH, max(len(chosen) // 2, 1))
-    rare = outside.sum(axis=0) < enough
-    if rare.any():
-        for index, seen in zip(chosen, outside, strict=True):
-            seen |= rare & ~_region(keypoints, int(index), SNUG)
+    for margin in MARGINS[1:]:
+        rare = outside.sum(axis=0) < enough
+        outside |= rare & (apart > margin * THOUSANDTHS)
     count = outside.sum(axis=0)
     known = count >= enough
     image = np.zeros(frames.shape[1:], np.uint8)
@@ -113,8 +130,18 @@ def _choose(keypoints: Keypoints, usable: NDArray[np.int64]) -> NDArray[np.int64
     return np.sort(np.concatenate([even, far]))
 
 
-def _region(keypoints: Keypoints, index: int, grown: float) -> NDArray[np.bool_]:
-    return person_mask(keypoints.pose(index), keypoints.size, grown)
+def _distance(matte: Image, keypoints: Keypoints, index: int) -> Image:
+    """uint8 (H, W): how far each pixel lies from the person, in thousandths of the body height."""
+    pose, size = keypoints.pose(index), keypoints.size
+    # The limbs as well: a matte may lack a hand, or all of a person whose pose OpenPose found.
+    person = (matte >= COVERED) | person_mask(pose, size, 0.0)
+    if not person.any():
+        return np.full(matte.shape, 255, np.uint8)
+    height = max(float(body_height(pose.xy[None], pose.confidence[None])[0]), 1.0)
+    distance = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    for x, y in pose.xy[FEET][pose.found[FEET]].tolist():
+        cv2.circle(distance, (round(x), round(y)), round(SHADOWED * height), (0.0,), -1)
+    return np.asarray((distance * (THOUSANDTHS / height)).clip(0, 255), np.uint8)
 
 
 def _equalize_light(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> None:

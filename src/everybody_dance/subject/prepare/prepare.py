@@ -60,10 +60,10 @@ def prepare(
                 return whole
             with fresh_preparation(folder) as fresh:
                 (fresh / "frames").mkdir()
-                detections, clips = decode(request, fresh, on_progress)
+                decoded = decode(request, fresh, on_progress)
                 # What was trained on a subject that was damaged fits the one that is made again.
-                identity = present.identity if present is not None and answered else request.identity(clips)
-                complete(request, fresh, detections, clips, identity)
+                identity = present.identity if present is not None and answered else request.identity(decoded.clips)
+                complete(request, fresh, decoded, identity)
             return Subject.open(folder)
     except OSError as error:
         raise explain_write_failure(error, folder) from error
@@ -78,6 +78,8 @@ def _present(folder: Path) -> SubjectManifest | None:
     try:
         return read_manifest(folder)
     except DanceError as error:
+        if error.code == "older-version":  # made again
+            return None
         if error.code in ("newer-version", "cannot-read"):
             raise
     path = folder / MANIFEST

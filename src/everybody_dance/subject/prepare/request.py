@@ -8,11 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from everybody_dance.errors import DanceError
 from everybody_dance.files import check_inputs
 from everybody_dance.pose.detection import source_identity
-from everybody_dance.pose.detectors import DETECTORS
-from everybody_dance.subject.manifest import Clip, Source, SubjectManifest
+from everybody_dance.subject.manifest import FORMAT_VERSION, Clip, Source, SubjectManifest
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoInfo, probe
 
@@ -81,9 +83,14 @@ class Request:
         )
 
     def held_out(self, frames: int) -> int:
-        """How many frames at the end of a clip of ``frames`` are kept from training."""
+        """How many frames at the end of a clip with ``frames`` usable ones are kept from training."""
         seconds = min(HELD_OUT_SHARE * frames / self.rate, HELD_OUT_SECONDS) if self.holdout is None else self.holdout
         return min(round(seconds * self.rate), frames)
+
+    def holdout_from(self, usable: NDArray[np.bool_]) -> int:
+        """The first frame of a clip that is kept from training, so that enough of its usable frames (T,) are."""
+        kept = self.held_out(int(usable.sum()))
+        return int(np.flatnonzero(usable)[-kept]) if kept else len(usable)
 
     def identity(self, clips: Sequence[Clip]) -> str:
         """Hash of all that the result depends on.
@@ -92,6 +99,7 @@ class Request:
             clips: how the frames were divided, which each video's length decides.
         """
         parts = [
+            FORMAT_VERSION,
             [source.sha256 for source in self.sources],
             self.pose_identity,
             list(self.size),
@@ -102,32 +110,16 @@ class Request:
 
     def is_answered_by(self, manifest: SubjectManifest) -> bool:
         """Whether a subject is what this preparation would give, however its options were spelled."""
-        if "pose_identity" not in manifest.options and manifest.identity == self._identity_by_spelling():
-            return True
-        same = (
+        return (
             [source.sha256 for source in manifest.sources] == [source.sha256 for source in self.sources]
             and manifest.size == self.size
             and manifest.fps == self.rate
-            and all(self._held_out_as_in(clip) for clip in manifest.clips)
+            and manifest.options.get("pose_identity") == self.pose_identity
+            and all(self._held_out_as_in(clip, manifest.shows_place) for clip in manifest.clips)
         )
-        if not same:
-            return False
-        if "pose_identity" in manifest.options:
-            return manifest.options["pose_identity"] == self.pose_identity
-        # Subjects of 629d904 say which detector found their poses, but not which OpenPose files.
-        return self.pose in DETECTORS and manifest.detector == self.pose_identity
 
-    def _identity_by_spelling(self) -> str:
-        """The identity as 629d904 computed it, from the options as they were given.
-
-        Only this tells which OpenPose files that version used: by the name of their folder.
-        """
-        given = {name: self.options[name] for name in ("pose", "height", "fps", "holdout")}
-        parts = [[source.sha256 for source in self.sources], given]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def _held_out_as_in(self, clip: Clip) -> bool:
-        return clip.stop - clip.holdout == self.held_out(clip.stop - clip.first)
+    def _held_out_as_in(self, clip: Clip, usable: NDArray[np.bool_]) -> bool:
+        return clip.holdout == clip.first + self.holdout_from(usable[clip.first : clip.stop])
 
 
 def _prepared_size(sizes: Sequence[tuple[int, int]], height: int | None) -> tuple[int, int]:
