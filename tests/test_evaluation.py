@@ -185,7 +185,8 @@ class TestHeldOut:
     )
     def test_which_frames(self, limit: int, expected: list[int]) -> None:
         clips = (Clip(first=0, holdout=8, stop=10), Clip(first=10, holdout=30, stop=40))
-        subject: Any = SimpleNamespace(manifest=SimpleNamespace(clips=clips))
+        held_out = np.array([8, 9, *range(30, 40)])
+        subject: Any = SimpleNamespace(manifest=SimpleNamespace(clips=clips), holdout_frames=held_out)
         assert held_out_frames(subject, limit).tolist() == expected
 
 

@@ -29,7 +29,7 @@ from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
-from subjects import SIZE, make_subject, picture, swaying, wall
+from subjects import SIZE, make_subject, matte, picture, swaying, wall
 
 
 class TestLimits:
@@ -150,6 +150,29 @@ class TestPoseDistance:
         assert found["one"]["pose_all"]["pixels"].tolist() == [0, 0, 0]
 
 
+def test_silhouettes_are_compared_with_the_true_matte() -> None:
+    keypoints = swaying(2)
+    true = [matte(keypoints, index) for index in range(2)]
+
+    class Finds:
+        def __init__(self, found: list[np.ndarray | None]) -> None:
+            self.found = iter(found)
+
+        def people(self, image: np.ndarray) -> list[Person]:
+            return [Person(keypoints.pose(0), next(self.found))]
+
+        def close(self) -> None:
+            pass
+
+    right, half = Finds([*true]), Finds([np.where(np.arange(128) < 64, true[0], 0).astype(np.uint8), None])
+    with Redetection({"right": right, "half": half}, true.__getitem__) as watcher:
+        for index in range(2):
+            watcher(index, true[0], {"right": true[0], "half": true[0]})
+        found = watcher.scores(keypoints)
+    assert found["right"]["silhouette"]["iou"].tolist() == [1, 1]
+    assert found["half"]["silhouette"]["iou"] == pytest.approx([(true[0][:, :64] > 0).sum() / (true[0] > 0).sum(), 0])
+
+
 class Blind:
     """A detector that finds nobody."""
 
@@ -169,6 +192,7 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
     assert found["result"]["body"]["ssim"].count == 4
     assert found["result"]["body"]["flicker"].count == 3
     assert found["nearest_neighbor"]["pose_all"]["missed"].mean == 135
+    assert found["result"]["silhouette"]["iou"].mean == 0  # nobody is found, and somebody is there
     assert "pixels" not in found["result"]["pose_body"]
     assert "pose_body" not in found["background"]
 

@@ -149,12 +149,14 @@ def nearest_neighbor(subject: Subject, queries: Keypoints, cuts: Sequence[int] =
 
 def held_out_frames(subject: Subject, limit: int) -> NDArray[np.int64]:
     """The beginnings of the held-out blocks, together at most ``limit`` frames, shared out as evenly as they allow."""
-    blocks = [(clip.holdout, clip.stop) for clip in subject.manifest.clips if clip.stop > clip.holdout]
+    held_out = subject.holdout_frames
+    starts = np.searchsorted(held_out, [clip.first for clip in subject.manifest.clips[1:]])
+    blocks = [block for block in np.split(held_out, starts) if len(block)]
     taken: dict[int, int] = {}
     left = limit
     # The shortest first, so that what they cannot use goes to the longer ones.
-    for waiting, (first, stop) in enumerate(sorted(blocks, key=lambda block: block[1] - block[0])):
-        taken[first] = min(stop - first, left // (len(blocks) - waiting))
-        left -= taken[first]
-    pieces = [np.arange(first, first + count) for first, count in sorted(taken.items())]
+    for waiting, index in enumerate(sorted(range(len(blocks)), key=lambda index: len(blocks[index]))):
+        taken[index] = min(len(blocks[index]), left // (len(blocks) - waiting))
+        left -= taken[index]
+    pieces = [block[: taken[index]] for index, block in enumerate(blocks)]
     return np.concatenate(pieces).astype(np.int64) if pieces else np.empty(0, np.int64)

@@ -75,13 +75,16 @@ def full_scores(
     Returns:
         ``scores[name | nearest_neighbor | background][region][metric]``, one for each frame. Regions are body, face and
         frame with ``metrics`` and flicker, and, but for the background, pose_body, pose_face, pose_hands and pose_all
-        with pixels, percent (of the body height) and missed (joints a frame).
+        with pixels, percent (of the body height) and missed (joints a frame), and silhouette with iou.
     """
     with ExitStack() as stack:
         looking = [*watchers]
         redetection = None
         if detector is not None:
-            redetection = Redetection({name: detector() for name in (*performers, NEAREST_NEIGHBOR)})
+            redetection = Redetection(
+                {name: detector() for name in (*performers, NEAREST_NEIGHBOR)},
+                lambda index: subject.matte(int(dance.frames[index])),
+            )
             looking.append(stack.enter_context(redetection))
         scores = held_out_scores(subject, performers, dance, metrics, on_progress, looking)
         if redetection is not None:
@@ -111,7 +114,7 @@ def report(
         gallery.sections({POSE: "pose", TRUTH: "truth", **TITLES}),
         made,
     )
-    for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all"):
+    for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
         if region in figures["result"]:
             title = region.replace("pose_", "The pose found again: ").replace("frame", "whole frame")
             page.sections.append(figure_table(title[0].upper() + title[1:], figures, region, TITLES, {BACKGROUND}))

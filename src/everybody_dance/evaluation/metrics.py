@@ -20,6 +20,9 @@ RADIUS = 5
 C1, C2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
 MIDDLE = np.float32(127.5)
 
+PERSON = 128
+"""From this value of a matte on, of 255, a pixel is more person than place."""
+
 BEST_PSNR = 100.0
 """What equal pictures get, in dB, so that averages and JSON stay finite."""
 
@@ -87,6 +90,17 @@ def _cut(image: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     return image[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
+def silhouette_iou(matte: Image, truth: Image) -> float:
+    """Intersection over union of two silhouettes: where the mattes, uint8 (H, W), are more person than place.
+
+    Returns:
+        In [0, 1]; NaN where both are empty.
+    """
+    one, other = matte >= PERSON, truth >= PERSON
+    union = int((one | other).sum())
+    return int((one & other).sum()) / union if union else float("nan")
+
+
 METRICS: dict[str, Metric] = {"ssim": ssim, "psnr": psnr}
 """What is always measured of single pictures. Metrics that need weights are added by whoever has them."""
 
@@ -116,6 +130,7 @@ ABOUT: dict[str, About] = {
     "flicker_moving": About("flicker along the motion", "lower", 2),
     "pixels": About("pose distance (pixels)", "lower", 2),
     "percent": About("pose distance (% of height)", "lower", 2),
+    "iou": About("silhouette IoU", "higher", 3),
     "missed": About("joints missed a frame", "lower", 2),
 }
 """Every metric by the name it has in scores and files, in the order in which they are shown."""

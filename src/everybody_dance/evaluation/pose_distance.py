@@ -5,7 +5,7 @@
 over the n joints that were found in both, and the joints that were asked for and not found again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import Scores
+from everybody_dance.evaluation.metrics import silhouette_iou
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.pose.people import Person
@@ -52,20 +53,30 @@ class PoseScores:
 
 
 class Redetection:
-    """A watcher of ``compare_all``: finds the pose in every frame of some results as they pass by.
+    """A watcher of ``compare_all``: finds the person in every frame of some results as they pass by.
 
     Args:
         detectors: one for each result that is looked at, by its name; closed when the ``with`` block ends.
+        true_matte: gives the true matte of a frame, uint8 (H, W), where silhouettes are to be compared.
     """
 
-    def __init__(self, detectors: Mapping[str, FrameDetector]) -> None:
+    def __init__(
+        self, detectors: Mapping[str, FrameDetector], true_matte: Callable[[int], Image] | None = None
+    ) -> None:
         self.detectors = detectors
+        self._true_matte = true_matte
+        self._overlaps: dict[str, list[float]] = {name: [] for name in detectors}
         self._found: dict[str, list[Pose]] = {name: [] for name in detectors}
 
     def __call__(self, index: int, truth: Image, results: Mapping[str, Image]) -> None:
+        true_matte = None if self._true_matte is None else self._true_matte(index)
         for name, detector in self.detectors.items():
             people = detector.people(results[name])
-            self._found[name].append(people[0].pose if people else NOBODY)
+            person = people[0] if people else Person(NOBODY)
+            self._found[name].append(person.pose)
+            if true_matte is not None:
+                matte = np.zeros_like(true_matte) if person.matte is None else person.matte
+                self._overlaps[name].append(silhouette_iou(matte, true_matte))
 
     def __enter__(self) -> Self:
         return self
@@ -75,12 +86,17 @@ class Redetection:
             detector.close()
 
     def scores(self, wanted: Keypoints) -> dict[str, Scores]:
-        """The ``pose_distance`` from ``wanted`` of each result that was looked at, by part: ``pose_body`` and so on."""
+        """The ``pose_distance`` from ``wanted`` of each result that was looked at, by part: ``pose_body`` and so on.
+
+        Where silhouettes were compared also ``silhouette``, with their ``iou``.
+        """
         scores: dict[str, Scores] = {}
         for name, found in self._found.items():
             xy, confidence = np.stack([pose.xy for pose in found]), np.stack([pose.confidence for pose in found])
             parts = pose_distance(Keypoints(xy, confidence, wanted.size, wanted.fps), wanted)
             scores[name] = {f"pose_{part}": dict(vars(distances)) for part, distances in parts.items()}
+            if self._true_matte is not None:
+                scores[name]["silhouette"] = {"iou": np.array(self._overlaps[name])}
         return scores
 
 

@@ -2,12 +2,15 @@
 
 import zlib
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import cv2
 import numpy as np
 
 from everybody_dance.images import Image
+
+COVERED = 32
+"""From this value on, of 255, a pixel is not surely free of the person."""
 
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 """Mattes are flat almost everywhere: run lengths are nearly as small as the best compression, and much faster."""
@@ -26,7 +29,8 @@ class MatteWriter:
 
     def write(self, matte: Image) -> None:
         """Add the next frame's matte, uint8 (H, W)."""
-        self._archive.writestr(_name(self._count), cv2.imencode(".png", matte, _PNG)[1].tobytes())
+        # Named by a ZipInfo, which has no time: the same mattes are the same file.
+        self._archive.writestr(ZipInfo(_name(self._count)), cv2.imencode(".png", matte, _PNG)[1].tobytes())
         self._count += 1
 
     def close(self) -> None:
