@@ -13,20 +13,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
+import cv2
 import numpy as np
 import torch
 import typer
+from scipy.ndimage import gaussian_filter1d
 
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
-from everybody_dance.dancers.render import DANCERS, Dancer, true_keypoints
+from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.placement import normalization_error
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
+from everybody_dance.pose.detector_process import people_in_frames
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
+from everybody_dance.pose.options import DEFAULT_DETECTOR
+from everybody_dance.subject.prepare.plate import clean_plate
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import read_dance
@@ -43,7 +49,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a trained subject.", exi
 def normalization(seconds: float = 8.0, training: float = 37.0) -> None:
     """Distance of a normalized dance from the true dancer's, in percent of body height, beside no normalization."""
     print("| source | its camera | target | dance | normalized | as it stands |\n|---|---|---|---|---|---|")
-    views = {
+    views: dict[str, Callable[[Dancer], Dancer]] = {
         "as rendered": lambda dancer: dancer,
         "1.5 times as far": lambda dancer: filmed_from(dancer, 1.5),
         "2.5 times as far": lambda dancer: filmed_from(dancer, 2.5),
@@ -70,8 +76,8 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
     with VideoReader(CLIPS.source) as reader:
         pictures = list(islice(reader, frames))
     detector = MediaPipeDetector()
-    detector.detect(pictures[0])
-    seconds = _timed(lambda: [detector.detect(picture) for picture in pictures])
+    detector.people(pictures[0])
+    seconds = _timed(lambda: [detector.people(picture) for picture in pictures])
     print(f"detection, one process, {pictures[0].shape[1]}x{pictures[0].shape[0]}: {len(pictures) / seconds:.1f} fps")
     danced = prepared.keypoints[prepared.keypoints.person_seen][:frames]
     frames = len(danced)
@@ -111,6 +117,53 @@ def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = 
         dance = read_dance(source, manifest.statistics, manifest.size, on_progress=watching("detection"))
         transfer_dance(performer, dance, out, on_progress=watching("painting"))
     print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
+
+
+@app.command()
+def plate(seconds: float = 20.0, fps: int = 5) -> None:
+    """The empty place behind rendered dancers who never leave the spot, against the true one."""
+    print("| dancer | known | mean error where known, of 255 |\n|---|---|---|")
+    count = round(seconds * fps)
+    for name, dancer in DANCERS.items():
+        shown = [render(dancer, CHOREOGRAPHIES["bow"], index / fps, SIZE).image for index in range(count)]
+        people = list(people_in_frames(shown, DEFAULT_DETECTOR, usable_cores(), mattes=True))
+        poses = [found[0].pose if found else NOBODY for found in people]
+        xy, confidence = (np.stack([getattr(pose, part) for pose in poses]) for part in ("xy", "confidence"))
+        nothing = np.zeros(SIZE[::-1], np.uint8)
+        mattes = [nothing if not found or found[0].matte is None else found[0].matte for found in people]
+        keypoints = Keypoints(xy, confidence, SIZE, Fraction(fps))
+        found = clean_plate(shown.__getitem__, mattes.__getitem__, keypoints, range(count))
+        error = np.abs(found.image.astype(int) - empty_room(dancer, SIZE))[found.known].mean()
+        print(f"| {name} | {found.known.mean():.1%} | {error:.2f} |", flush=True)
+
+
+@app.command()
+def shake(video: Path, out: Path, percent: float = 2.0, degrees: float = 0.5, pan: float = 0.0, seed: int = 0) -> None:
+    """VIDEO as if filmed from the hand, in a smaller frame: what a trembling, or slowly panning, camera costs.
+
+    With --percent 0 --degrees 0 it is the same smaller frame from a tripod. Percent are of the height, of the frame's
+    standard deviation from its middle; pan is the way from the first frame to the last, of the width.
+    """
+    with VideoReader(video) as reader:
+        width, height = reader.size
+        inner = 2 * round(0.42 * width), 2 * round(0.42 * height)
+        random = np.random.default_rng(seed)
+        count = reader.announced_frames or 1000
+        # A hand sways about once a second and trembles a little some times as often.
+        sway, tremble = (
+            np.stack([gaussian_filter1d(random.normal(size=count + 100), width) for _ in range(3)], 1)
+            for width in (float(reader.fps) / 4, float(reader.fps) / 15)
+        )
+        path = sway / sway.std(axis=0) + 0.2 * tremble / tremble.std(axis=0)
+        with VideoWriter(out, inner, reader.fps, sound_of=video) as writer:
+            for index, frame in enumerate(reader):
+                x, y, turn = path[index]
+                turned = cv2.getRotationMatrix2D((width / 2, height / 2), degrees * turn, 1.0)
+                place = np.asarray(turned, np.float64)
+                place[:, 2] += percent / 100 * height * np.array((x, y))
+                place[0, 2] += pan * width * (index / count - 0.5)
+                place[:, 2] -= (np.array((width, height)) - inner) / 2
+                writer.write(np.asarray(cv2.warpAffine(frame, place, inner, flags=cv2.INTER_CUBIC), np.uint8))
 
 
 def _exact(dancer: Dancer, dance: str, seconds: float) -> Keypoints:
