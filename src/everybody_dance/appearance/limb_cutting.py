@@ -47,6 +47,9 @@ SHARED = 0.25
 So no gap opens where they bend.
 """
 
+CORE = 0.7
+"""What is nearer to a limb's own bone than this, in radii, it always keeps: half a leg in front of the other is none."""
+
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
 
@@ -267,7 +270,8 @@ def _upright(
         own = _radii_away(x, y, ends[limb], radius)
         for other in others:
             apart = _radii_away(x, y, ends[other], LIMBS[other].radius * height) + SHARED * _ATTACHED[limb, other]
-            np.minimum(inside, np.clip((apart - own) / SOFT + 1, 0, 1), out=inside)
+            nearer = np.clip((apart - own) / SOFT + 1, 0, 1)
+            inside = np.minimum(inside, np.where(own < CORE, 1, nearer))
     return np.asarray(np.round(patch * inside[..., None]), np.uint8)
 
 
