@@ -48,7 +48,7 @@ So no gap opens where they bend.
 """
 
 CORE = 0.7
-"""What is nearer to a limb's own bone than this, in radii, it always keeps: half a leg in front of the other is none."""
+"""A limb always keeps what is nearer to its own bone than this, in radii: half a leg is no leg."""
 
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
