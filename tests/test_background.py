@@ -155,6 +155,8 @@ class TestCommand:
         assert self.run(little_world, tmp_path / "o.mov", "--background", "none") == ""
         assert self.run(little_world, tmp_path / "o.mp4", "--background", "none") == "bad-suffix"
         assert not (tmp_path / "o.mp4").exists()
+        done = dance("transfer", little_world.subject, little_world.source, "--out", tmp_path / "o.webm", "--json")
+        assert done.error == ("bad-suffix", "o.webm must end in .mp4, .m4v, .mov to be a video.")
 
     def test_it_never_overwrites_the_background(self, little_world: LittleWorld, tmp_path: Path) -> None:
         with VideoWriter(tmp_path / "b.mp4", SIZE, Fraction(10)) as writer:

@@ -73,14 +73,10 @@ class VideoWriter:
         sound_of: Path | None = None,
         transparent: bool = False,
     ) -> None:
-        suffixes = tuple(TRANSPARENT) if transparent else WRITTEN_SUFFIXES
-        if path.suffix.lower() not in suffixes:
-            what = "a transparent video" if transparent else "a video"
-            raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(suffixes)} to be {what}.")
+        self._format = _format_of(path, transparent)
         if min(size) <= 0 or fps <= 0:
             raise UsageError("bad-size", f"A video of {size[0]}x{size[1]} at {float(fps):g} fps cannot be written.")
         self.path = path
-        self._format = TRANSPARENT[path.suffix.lower()] if transparent else H264
         self._channels = 4 if transparent else 3
         self.size = size
         self.fps = Fraction(fps)
@@ -155,6 +151,19 @@ class VideoWriter:
             append_statement(self._temporary)
 
 
+def _format_of(path: Path, transparent: bool) -> Format:
+    """How a video of this name is encoded.
+
+    Raises:
+        UsageError: its suffix is not one of such a video (``bad-suffix``).
+    """
+    suffixes = tuple(TRANSPARENT) if transparent else WRITTEN_SUFFIXES
+    if path.suffix.lower() not in suffixes:
+        what = "a transparent video" if transparent else "a video"
+        raise UsageError("bad-suffix", f"{path.name} must end in {', '.join(suffixes)} to be {what}.")
+    return TRANSPARENT[path.suffix.lower()] if transparent else H264
+
+
 def _close_quietly(container: OutputContainer) -> None:
     """Close after a failure, which matters more than one more from closing."""
     with suppress(FFmpegError, OSError):
@@ -172,6 +181,7 @@ def check_writable(
     Raises:
         UsageError, DanceError: as ``VideoWriter``.
     """
+    _format_of(path, transparent)  # by its own name
     trial = temporary_path(path.parent, path.suffix)
     try:
         with VideoWriter(trial, size, fps, sound_of=sound_of, transparent=transparent) as writer:
