@@ -24,7 +24,7 @@ from everybody_dance.appearance.limbs import (
     SHORTEST,
     TRUNK,
     origin_of,
-    picture_rows,
+    picture_size,
     shapes_of,
 )
 from everybody_dance.images import Box, Image
@@ -104,7 +104,7 @@ class LimbBank:
             min(max(max(length, least) / max(own, least), 1 / MOST_STRETCHED), MOST_STRETCHED)
             for own in self.lengths[limb, pictures].tolist()
         ]
-        radius, above = origin_of(about, self.pictures[limb].shape[2], self.height)
+        radius, above = origin_of(about, self.height)
         below = self.pictures[limb].shape[1] - above
         # The corners of the pictures in the frame.
         ends = -above * max(stretched), below * max(stretched)
@@ -154,12 +154,9 @@ class LimbBank:
         each = lengths.shape
         shaped = shapes.shape == (*each, len(MIRROR_SIGNS)) and drawbacks.shape == each
         typed = all(array.dtype == np.float32 for array in (lengths, shapes, drawbacks))
-        columns = [picture.shape[2] if picture.ndim == 4 else 1 for picture in pictures]
+        sizes = ((each[1], *picture_size(limb, height), 4) for limb in LIMBS)
         pictured = all(
-            picture.shape == (each[1], picture_rows(limb, width, height), width, 4)
-            and picture.dtype == np.uint8
-            and width % 2 == 0
-            for picture, limb, width in zip(pictures, LIMBS, columns, strict=True)
+            picture.shape == size and picture.dtype == np.uint8 for picture, size in zip(pictures, sizes, strict=True)
         )
         if not (shaped and typed and pictured):
             raise ValueError("this is not a limb bank")

@@ -22,8 +22,7 @@ from everybody_dance.appearance.limbs import (
     TRUNK,
     direction,
     origin_of,
-    picture_columns,
-    picture_rows,
+    picture_size,
     shapes_of,
 )
 from everybody_dance.appearance.selection import greedy_cover
@@ -41,14 +40,11 @@ DRAWBACK = 0.5
 LEAST, MOST = 64, 192
 """Values of the matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
 
-SHARED = 0.25
+SHARED = 0.35
 """Limbs that are attached to each other both keep what is nearer to the other by less than this, in radii.
 
 So no gap opens where they bend.
 """
-
-CORE = 0.7
-"""A limb always keeps what is nearer to its own bone than this, in radii: half a leg is no leg."""
 
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
@@ -63,9 +59,10 @@ _HANGS = (ENDS[:, None, :, None] == ENDS[None, :, None, :]).any(axis=(2, 3))
 _MAY_COVER = np.where(
     (np.arange(len(LIMBS)) == TRUNK)[:, None], _ARM, ~_HANGS & ((np.arange(len(LIMBS)) != TRUNK) | _ARM[:, None])
 )
+# [l, m]: they share a joint, or one is the trunk and the other begins at a shoulder or hip.
+_ROOT = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP))
 _IS_TRUNK = np.arange(len(LIMBS)) == TRUNK
-# [l, m]: limb l hangs on limb m; the trunk not on the thighs, since hips are wider from the front than from the side.
-_ATTACHED = _HANGS | (np.isin(ENDS[:, 0], (Joint.LEFT_HIP, Joint.RIGHT_HIP))[:, None] & _IS_TRUNK)
+_ATTACHED = _HANGS | (_IS_TRUNK[:, None] & _ROOT) | (_ROOT[:, None] & _IS_TRUNK)
 # [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk.
 _COMPETES = ~np.eye(len(LIMBS), dtype=bool) & ~(_ARM[:, None] & _IS_TRUNK)
 
@@ -169,8 +166,7 @@ def cut_out(
     """
     frames = np.unique(kept[kept >= 0])
     xy, confidence = with_skull(keypoints.xy[frames], keypoints.confidence[frames])
-    widths = [picture_columns(limb, height) for limb in LIMBS]
-    sizes = [(picture_rows(limb, columns, height), columns) for limb, columns in zip(LIMBS, widths, strict=True)]
+    sizes = [picture_size(limb, height) for limb in LIMBS]
     pictures = [np.zeros((kept.shape[1], *size, 4), np.uint8) for size in sizes]
     for index, joints, found in zip(frames.tolist(), xy, confidence > 0, strict=True):
         person = _matted(frame(index), matte(index), plate, known)
@@ -256,7 +252,7 @@ def _upright(
     about = LIMBS[limb]
     first, last = xy[ENDS[limb]].astype(np.float64)
     along, length = direction(last - first)
-    middle, above = origin_of(about, size[1], height)
+    middle, above = origin_of(about, height)
     turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: the directions across and along the bone
     corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
     patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
@@ -270,8 +266,7 @@ def _upright(
         own = _radii_away(x, y, ends[limb], radius)
         for other in others:
             apart = _radii_away(x, y, ends[other], LIMBS[other].radius * height) + SHARED * _ATTACHED[limb, other]
-            nearer = np.clip((apart - own) / SOFT + 1, 0, 1)
-            inside = np.minimum(inside, np.where(own < CORE, 1, nearer))
+            np.minimum(inside, np.clip((apart - own) / SOFT + 1, 0, 1), out=inside)
     return np.asarray(np.round(patch * inside[..., None]), np.uint8)
 
 

@@ -40,18 +40,18 @@ _MIDDLE_KNUCKLE = 9
 _LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
 
 LIMBS: tuple[Limb, ...] = (
-    Limb("spine", 0.36, 0.14, 0.02, 0.05, (Joint.NOSE, Joint.NOSE)),
+    Limb("spine", 0.36, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE)),
     Limb("left thigh", 0.3, 0.07, 0.05, 0.02, (Joint.RIGHT_HIP, Joint.LEFT_ANKLE)),
     Limb("right thigh", 0.3, 0.07, 0.05, 0.02, (Joint.LEFT_HIP, Joint.RIGHT_ANKLE)),
     Limb("left shin", 0.3, 0.055, 0.02, 0.02, (Joint.LEFT_HIP, Joint.LEFT_BIG_TOE)),
     Limb("right shin", 0.3, 0.055, 0.02, 0.02, (Joint.RIGHT_HIP, Joint.RIGHT_BIG_TOE)),
-    Limb("left foot", 0.2, 0.05, 0.03, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL), turns=0.4),
-    Limb("right foot", 0.2, 0.05, 0.03, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL), turns=0.4),
+    Limb("left foot", 0.2, 0.036, 0.03, 0.02, (Joint.LEFT_KNEE, Joint.LEFT_HEEL), turns=0.4),
+    Limb("right foot", 0.2, 0.036, 0.03, 0.02, (Joint.RIGHT_KNEE, Joint.RIGHT_HEEL), turns=0.4),
     Limb("head", 0.18, 0.09, 0.0, 0.02, (Joint.MID_HIP, Joint.NOSE), turns=0.6, looks=3.0),
-    Limb("left upper arm", 0.24, 0.07, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
-    Limb("right upper arm", 0.24, 0.07, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
-    Limb("left forearm", 0.24, 0.053, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT_KNUCKLE)),
-    Limb("right forearm", 0.24, 0.053, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT_KNUCKLE)),
+    Limb("left upper arm", 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.LEFT_WRIST)),
+    Limb("right upper arm", 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
+    Limb("left forearm", 0.24, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT_KNUCKLE)),
+    Limb("right forearm", 0.24, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT_KNUCKLE)),
 )
 """In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms with their hands."""
 
@@ -122,20 +122,17 @@ def shapes_of(xy: Array, confidence: Array, height: float) -> Array:
     return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
 
 
-def origin_of(limb: Limb, columns: int, height: float) -> tuple[int, int]:
-    """(x, y) in pixels of the bone's first joint in a picture of the limb that has so many columns."""
-    radius = columns // 2
+def origin_of(limb: Limb, height: float) -> tuple[int, int]:
+    """(x, y) in pixels of the bone's first joint in a picture of the limb."""
+    radius = ceil(limb.radius * height)
     return radius, radius + ceil(limb.before * height)
 
 
-def picture_columns(limb: Limb, height: float) -> int:
-    """Columns of the pictures that are cut of a limb, for a body ``height`` pixels tall."""
-    return 2 * ceil(limb.radius * height)
-
-
-def picture_rows(limb: Limb, columns: int, height: float) -> int:
-    """Rows of a limb's pictures that have so many columns: older performers have narrower ones."""
-    return columns + ceil((limb.before + limb.longest + limb.beyond) * height)
+def picture_size(limb: Limb, height: float) -> tuple[int, int]:
+    """(rows, columns) of a limb's pictures, for a body ``height`` pixels tall."""
+    radius = ceil(limb.radius * height)
+    rows = 2 * radius + ceil((limb.before + limb.longest + limb.beyond) * height)
+    return rows, 2 * radius
 
 
 def direction(vector: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], float]:

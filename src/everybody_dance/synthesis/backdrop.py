@@ -18,6 +18,9 @@ from everybody_dance.video.reader import VideoReader, probe
 NONE = "none"
 """No background: the result is transparent around the person."""
 
+LEAST, MOST = 128, 230
+"""Values of a picture's matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -99,24 +102,29 @@ def filling(image: Image, size: tuple[int, int]) -> Image:
 def over(picture: Picture, plate: Image, behind: Image) -> Image:
     """The person of ``picture`` in front of ``behind`` instead of their own place.
 
-    A frame is m C + (1 - m) P with matte m and plate P, so exchanging the last term leaves the colours C as they are.
-
     Args:
         picture: from a stream.
         plate: uint8 (H, W, 3), the performer's clean plate.
         behind: uint8 (H, W, 3).
     """
-    rest = cv2.cvtColor(255 - picture.matte, cv2.COLOR_GRAY2RGB)
-    change = (behind.astype(np.int32) - plate) * rest
-    return np.asarray((picture.frame + np.round(change / 255)).clip(0, 255), np.uint8)
+    person = cut_out(picture, plate)
+    share = person[..., 3:].astype(np.float32) / 255
+    return np.asarray(np.round(share * person[..., :3] + (1 - share) * behind), np.uint8)
 
 
 def cut_out(picture: Picture, plate: Image) -> Image:
-    """uint8 (H, W, 4): the person of ``picture`` alone, straight colours and alpha."""
+    """uint8 (H, W, 4): the person of ``picture`` alone, straight colours and alpha.
+
+    A frame is I = m C + (1 - m) P with matte m and plate P, so the colours are C = P + (I - P) / m. Alpha is 0 where the
+    matte is below ``LEAST``: there G repainted the shadows and the light of the place.
+    """
     matte = picture.matte
-    share = matte[..., None].astype(np.float32) / 255
-    colours = (picture.frame - (1 - share) * plate) / np.maximum(share, 1 / 255)
-    return np.dstack([np.where(share > 0, colours, 0).clip(0, 255).round().astype(np.uint8), matte])
+    steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
+    alpha = cv2.LUT(matte, steps)
+    share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
+    colours = (plate + (picture.frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
+    colours[alpha == 0] = 0
+    return np.dstack([colours, alpha])
 
 
 def _picture(path: Path) -> Image:

@@ -37,8 +37,7 @@ GUIDED = 0.2
 """Share of the training in which the mask is led towards the person's matte, less and less."""
 
 GUIDANCE_KEPT = 0.05
-"""What is left of that later, on the person alone: enough to open a mask again that fell shut. Around them the mask is
-free, for their shadow."""
+"""What is left of that later: enough to open a mask again that fell shut, too little to keep shadows out."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class Trainer:
                 painted = self.painter(batch.poses[-1], batch.plate, previous, batch.shown[-1])
                 terms = self._compare(painted, batch.frames, batch)
             if painted.mask is not None and painted.mask_logits is not None:
-                guidance = max(0.0, 1 - step / (GUIDED * total))
+                guidance = max(GUIDANCE_KEPT, 1 - step / (GUIDED * total))
                 terms |= self._compare_layers(painted.colours, painted.mask, painted.mask_logits, batch, guidance)
         reported: dict[str, Tensor | float] = {}
         if step >= preset.adversarial_from * total:
@@ -209,14 +208,13 @@ class Trainer:
         """What keeps colours and mask apart and alive: a shut mask would pass no gradient to the colours.
 
         The colours are compared on their own inside the person's region; the mask must not open far outside it, and
-        at first (``guidance`` from 1 to 0) is asked to be the true matte. On the person it always is, a little.
+        at first (``guidance`` from 1 to 0) is asked to be the true matte.
         """
         difference = losses.weighted_l1(colours, batch.frames, batch.region)
-        weight = guidance + max(GUIDANCE_KEPT - guidance, 0) * batch.matte
-        led = nn.functional.binary_cross_entropy_with_logits(logits, batch.matte, weight)
+        led = nn.functional.binary_cross_entropy_with_logits(logits, batch.matte)
         return {
             "colours": COLOURS * self.preset.reconstruction * difference,
-            "mask": MASK * ((mask * (1 - batch.reach)).mean() + led),
+            "mask": MASK * ((mask * (1 - batch.reach)).mean() + guidance * led),
         }
 
     def _judged(self, batch: Batch, before: Tensor, frame: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from everybody_dance.training.material import Material
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.views import STRIDE, View, ViewDrawer
 
-REGION = 0.06
+REGION = 0.03
 """Margin of the person's region around the matte, in fractions of the body's height."""
 
 REACH = 0.2
