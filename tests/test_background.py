@@ -40,7 +40,7 @@ def test_the_person_in_front_of_something_else() -> None:
     result = over(shown, PLATE, behind).astype(float)
     share = cut_out(shown, PLATE)[..., 3:] / 255
     assert np.abs(result - (share * PERSON + (1 - share) * 255)).max() <= 3
-    inside, outside = shown.matte > 235, shown.matte < 120
+    inside, outside = shown.matte > 251, shown.matte < 175
     assert np.abs(result[inside] - PERSON).max() <= 3
     assert (result[outside] == 255).all()
 

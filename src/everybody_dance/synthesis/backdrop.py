@@ -18,7 +18,7 @@ from everybody_dance.video.reader import VideoReader, probe
 NONE = "none"
 """No background: the result is transparent around the person."""
 
-LEAST, MOST = 128, 230
+LEAST, MOST = 180, 250
 """Values of a picture's matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
