@@ -115,8 +115,8 @@ def over(picture: Picture, plate: Image, behind: Image) -> Image:
 def cut_out(picture: Picture, plate: Image) -> Image:
     """uint8 (H, W, 4): the person of ``picture`` alone, straight colours and alpha.
 
-    A frame is I = m C + (1 - m) P with matte m and plate P, so the colours are C = P + (I - P) / m. Alpha is 0 where the
-    matte is below ``LEAST``: there G repainted the shadows and the light of the place.
+    A frame is I = m C + (1 - m) P with matte m and plate P, so the colours are C = P + (I - P) / m. Alpha is 0 where
+    the matte is below ``LEAST``: there G repainted the shadows and the light of the place.
     """
     matte = picture.matte
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
