@@ -262,6 +262,7 @@ def _remembered_mattes(path: Path, frames: int) -> MatteReader | None:
     with suppress(OSError, ValueError):
         mattes = MatteReader(_mattes_path(path))
         if len(mattes) == frames:
+            mattes.check()
             return mattes
         mattes.close()
     return None

@@ -1,5 +1,7 @@
 """The mattes of a clip in one file: a zip archive of grey PNG pictures, which any tool opens."""
 
+import lzma
+import struct
 import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -14,6 +16,10 @@ COVERED = 32
 
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 """Mattes are flat almost everywhere: run lengths are nearly as small as the best compression, and much faster."""
+
+
+_DAMAGED = (BadZipFile, KeyError, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, lzma.LZMAError)
+"""What a damaged archive makes ``zipfile`` raise: it may seem encrypted, or compressed in any way."""
 
 
 class MatteWriter:
@@ -52,11 +58,24 @@ class MatteReader:
     def __init__(self, path: Path) -> None:
         try:
             self._archive = ZipFile(path)
-        except BadZipFile as error:
+        except _DAMAGED as error:
             raise ValueError(f"{path} holds no mattes") from error
 
     def __len__(self) -> int:
         return len(self._archive.namelist())
+
+    def check(self) -> None:
+        """Read everything once.
+
+        Raises:
+            OSError, ValueError: as above.
+        """
+        try:
+            damaged = self._archive.testzip()
+        except _DAMAGED as error:
+            raise ValueError(f"{self._archive.filename} is damaged") from error
+        if damaged is not None:
+            raise ValueError(f"{self._archive.filename} is damaged at {damaged}")
 
     def matte(self, index: int) -> Image:
         """uint8 (H, W), the matte of a frame.
@@ -66,7 +85,7 @@ class MatteReader:
         """
         try:
             data = self._archive.read(_name(index))
-        except (BadZipFile, KeyError, zlib.error, EOFError) as error:
+        except _DAMAGED as error:
             raise ValueError(f"{self._archive.filename} lacks the matte of frame {index}") from error
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if image is None:
