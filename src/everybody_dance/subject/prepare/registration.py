@@ -31,14 +31,17 @@ ROWS = 360
 FEATURES = 1000
 """Features of a frame, at most."""
 
+CONTRAST = 0.005
+"""Least contrast of a feature, of the range: a painted wall has little, and the strongest are taken first anyway."""
+
 AROUND = 0.05
 """Room around the matte in which no features are looked for, of the picture's height."""
 
-CLEARLY = 0.75
+CLEARLY = 0.6
 """A match counts if the next best one is farther away by this factor (Lowe 2004)."""
 
-CLOSE = 0.004
-"""A match fits a homography within this share of the picture's height: 2 pixels of 512."""
+CLOSE = 0.006
+"""A match fits a homography within this share of the picture's height: 3 pixels of 512."""
 
 FEWEST = 20
 """Matches that must fit; a frame with fewer cannot be moved."""
@@ -79,7 +82,7 @@ class Registration:
     def unseen(self, size: tuple[int, int], index: int) -> NDArray[np.bool_]:
         """bool (H, W): what a moved frame does not show, beyond the edges that it had."""
         inner = np.zeros(size[::-1], np.uint8)
-        inner[1:-1, 1:-1] = 1
+        inner[2:-2, 2:-2] = 1
         seen = cv2.warpPerspective(inner, self.matrices[index], size, flags=cv2.INTER_NEAREST)
         return np.asarray(seen == 0)
 
@@ -162,7 +165,7 @@ def _features(frame: Callable[[int], Image], matte: Callable[[int], Image], inde
     grey = cv2.cvtColor(np.ascontiguousarray(resized(image, size)), cv2.COLOR_RGB2GRAY)
     side = 2 * round(AROUND * size[1]) + 1
     person = cv2.dilate((resized(matte(index), size) >= COVERED).astype(np.uint8), np.ones((side, side), np.uint8))
-    sift: Any = cv2.SIFT.create(nfeatures=FEATURES)
+    sift: Any = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=CONTRAST)
     points, descriptors = sift.detectAndCompute(grey, 1 - person)
     if descriptors is None or len(points) < FEWEST:
         return None
