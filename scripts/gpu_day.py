@@ -2,7 +2,7 @@
 
     python scripts/gpu_day.py SUBJECT --out DIR
 
-SUBJECT is a prepared subject, made elsewhere (`dance prepare`; at a height of 512, a minute of footage is about 40 MB).
+SUBJECT is a prepared subject, made elsewhere (`dance prepare`; half a minute of 1024 x 512 is 65 MB).
 Neither PyAV nor MediaPipe is needed, nor is the package installed: Python with PyTorch, NumPy, OpenCV, SciPy, pydantic,
 safetensors and filelock will do, and pytest with hypothesis for the first part.
 
@@ -48,7 +48,8 @@ def tests(arguments: argparse.Namespace) -> dict[str, Any]:
         [*command[:-1], *files], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     lines = done.stdout.strip().splitlines()
-    return {"exit": done.returncode, "said": lines[-1] if lines else done.stderr.strip()[-500:]}
+    failed = [line for line in lines if line.startswith(("FAILED", "E  "))]
+    return {"exit": done.returncode, "said": [*failed, *lines[-1:]] if lines else done.stderr.strip()[-500:]}
 
 
 def engine(preset: str, arguments: argparse.Namespace) -> dict[str, Any]:
