@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from everybody_dance.networks.vgg import VGG19Features
+from everybody_dance.networks.efficientnet_lite import EfficientNetLite0Features
 from everybody_dance.performer.engine import Engine, using
 from everybody_dance.performer.painter import Painter
 from everybody_dance.training.generator_steps import Trainer
+from everybody_dance.training.perceptual import PYRAMID, Perceptual
 from everybody_dance.training.presets import PRESETS, frame_by_frame
 from everybody_dance.training.refiner_steps import RefinerTrainer
 from everybody_dance.training.samples import PairDataset
@@ -33,10 +34,10 @@ def meta_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: nullcontext())
 
 
-@pytest.mark.parametrize("with_vgg", [False, True])
+@pytest.mark.parametrize("with_network", [False, True])
 @pytest.mark.parametrize("temporal", [True, False])
 @pytest.mark.parametrize("name", SLIM)
-def test_nothing_is_left_behind(name: str, temporal: bool, with_vgg: bool, tmp_path: Path) -> None:
+def test_nothing_is_left_behind(name: str, temporal: bool, with_network: bool, tmp_path: Path) -> None:
     preset = replace(PRESETS[name], frame_area=None, discriminator_width=4)
     preset = replace(preset, arguments={**preset.arguments, **SLIM[name]})
     if not temporal:
@@ -62,13 +63,15 @@ def test_nothing_is_left_behind(name: str, temporal: bool, with_vgg: bool, tmp_p
         puppet=preset.puppet > 0,
         arguments=preset.arguments,
     )
-    vgg = VGG19Features(depth=1) if with_vgg else None
+    perceptual = (
+        Perceptual("efficientnet-lite0", EfficientNetLite0Features(), (1.0,) * 5, 0.5, 2) if with_network else PYRAMID
+    )
     with using(Engine(mixed_precision=False, fused_optimizer=False)):
-        trainer = Trainer(preset, painter, data, vgg, DEVICE, 0)
+        trainer = Trainer(preset, painter, data, perceptual, DEVICE, 0)
         for step in (0, 9):
             assert torch.as_tensor(trainer.step(trainer.sample(step, 10), step, 10)["total"]).device == DEVICE
         # The refiner's trainer freezes the painter.
-        refiner = RefinerTrainer("face", preset, painter, data, vgg, DEVICE, 0)
+        refiner = RefinerTrainer("face", preset, painter, data, perceptual, DEVICE, 0)
         assert torch.as_tensor(refiner.step(refiner.sample(0, 10), 0, 10)["total"]).device == DEVICE
     for part in (trainer, refiner):
         for module in part.modules.values():

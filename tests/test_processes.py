@@ -23,6 +23,7 @@ from everybody_dance.performer.engine import Engine, using
 from everybody_dance.performer.painter import Painter
 from everybody_dance.training.samples import PairDataset
 from everybody_dance.subject.subject import Subject
+from everybody_dance.training.perceptual import PYRAMID
 from everybody_dance.training.presets import PRESETS
 from everybody_dance.training.processes import together
 from everybody_dance.training.generator_steps import Trainer
@@ -42,7 +43,7 @@ with together(torch.device("cpu")) as group:
     )
     arguments = preset.arguments
     painter = Painter("pix2pixhd", previous_frame=True, over_plate=False, arguments=arguments)
-    trainer = Trainer(preset, painter, data, None, torch.device("cpu"), 0)
+    trainer = Trainer(preset, painter, data, PYRAMID, torch.device("cpu"), 0)
     with using(Engine(mixed_precision=False)):
         trainer.step(trainer.sample(3, 10), 3, 10)
     if group.first:

@@ -120,7 +120,7 @@ def _vgg() -> Finding:
 
     found = find_vgg19_weights()
     if found is None:
-        text = "none (optional; `dance train --download-vgg` gets them): a simpler loss stands in"
+        text = "none (optional; `dance train --download-vgg` gets them): EfficientNet-Lite0 takes their place"
         return Finding("vgg19_weights", None, text)
     return Finding("vgg19_weights", str(found), str(found))
 

@@ -29,6 +29,10 @@ def train(
     no_temporal: Annotated[
         bool, typer.Option("--no-temporal", help="Paint frame by frame, without temporal smoothing.")
     ] = False,
+    no_warm_start: Annotated[
+        bool,
+        typer.Option("--no-warm-start", help="Begin with fresh weights, not those learnt on rendered dancers."),
+    ] = False,
     no_face: Annotated[bool, typer.Option("--no-face", help="Do not refine the face: --refine without it.")] = False,
     download_vgg: Annotated[
         bool, typer.Option("--download-vgg", help="Download VGG-19 for the perceptual loss (548 MB, once).")
@@ -49,6 +53,7 @@ def train(
             steps=steps,
             refine=tuple(part for part in options.parts(refine) if not (no_face and part == "face")),
             temporal=not no_temporal,
+            warm_start=not no_warm_start,
             seed=seed,
             device=device,
             vgg_weights=vgg_weights,

@@ -11,6 +11,7 @@ from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.engine import Engine, kept_memory, using
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.generator_steps import Trainer
+from everybody_dance.training.perceptual import PYRAMID
 from everybody_dance.training.prefetch import prefetch
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.processes import Group
@@ -59,7 +60,7 @@ def training_speed(
     speeds = []
     for index, (name, engine) in enumerate(ENGINES.items()):
         with using(engine), kept_memory(device):
-            trainer = Trainer(preset, make_painter(data, preset), data, None, device, 0)
+            trainer = Trainer(preset, make_painter(data, preset), data, PYRAMID, device, 0)
             waits = _Waits(prefetch(partial(trainer.sample, total=total), order))
             for step, sample in zip(order, waits, strict=True):
                 if step == order[1]:

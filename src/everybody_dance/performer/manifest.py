@@ -44,7 +44,7 @@ class PerformerManifest(BaseModel):
         fps: rate of the footage it was trained on, as a fraction.
         window: (W, H) of the person window it was trained with; None: it paints the whole frame.
         statistics: where the person stands in the frame, for global pose normalization.
-        perceptual_loss: what it was trained with, ``vgg19`` or ``laplacian``.
+        perceptual_loss: what it was trained with, ``vgg19``, ``efficientnet-lite0`` or ``laplacian``.
         steps: training steps taken.
         seed: of the training.
         refiners: the parts that are refined, and how.

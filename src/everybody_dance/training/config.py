@@ -1,6 +1,6 @@
 """What a user may choose about a training: each field with its type, its only default and a sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from everybody_dance.errors import UsageError
@@ -35,6 +35,9 @@ class TrainConfig:
     temporal: bool = True
     """Show the generator its own previous frame (the paper's temporal smoothing)."""
 
+    warm_start: bool = True
+    """Begin with what was learnt on rendered dancers, where the preset has such weights."""
+
     seed: int = 0
     """Of fresh weights and of the order of samples."""
 
@@ -42,7 +45,8 @@ class TrainConfig:
     """Where to compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1``."""
 
     vgg_weights: Path | None = None
-    """File of VGG-19 weights for the perceptual loss; None: the cached ones, or the Laplacian pyramid."""
+    """File of VGG-19 weights for the perceptual loss; None: the cached ones; without any,
+    EfficientNet-Lite0 takes their place."""
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
@@ -57,8 +61,9 @@ class TrainConfig:
 
     @property
     def row(self) -> Preset:
-        """The preset, with the choice of temporal smoothing applied."""
+        """The preset, with the choices of temporal smoothing and warm start applied."""
         row = PRESETS[self.preset] if isinstance(self.preset, str) else self.preset
+        row = row if self.warm_start else replace(row, warm_start=False)
         return row if self.temporal else frame_by_frame(row)
 
     @property

@@ -20,7 +20,7 @@ def resolved(preset: Preset, *, seed: int, footage: str, perceptual_loss: str, p
         preset: of the whole training.
         seed: of weights and samples.
         footage: identity of the subject.
-        perceptual_loss: ``laplacian``, or ``vgg19`` with the hash of its weights.
+        perceptual_loss: ``Perceptual.name``.
         processes: that train together.
     """
     row = asdict(preset)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance import losses
-from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painted, Painter
 from everybody_dance.performer.tensors import to_images, to_tensor
@@ -17,12 +16,13 @@ from everybody_dance.training.optimization import (
     LARGEST_GRADIENT,
     Average,
     descend,
-    perceptual,
     schedule,
     seed_step,
 )
+from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.samples import PairDataset, Sample
+from everybody_dance.training.warm_start import begin_warm
 
 OUTSIDE_WEIGHT = 0.2
 """Weight of the reconstruction outside the person's region: mostly plate, but shadows live there."""
@@ -79,7 +79,7 @@ class Trainer:
         preset: what to train and how.
         painter: fresh networks.
         dataset: what to learn from.
-        vgg: for the perceptual loss; None: the Laplacian pyramid stands in.
+        perceptual: what pictures are compared by.
         device: where to train.
         seed: of fresh weights and of every random draw in a step.
         start: a trained painter whose weights the local enhancer begins with.
@@ -90,7 +90,7 @@ class Trainer:
         preset: Preset,
         painter: Painter,
         dataset: PairDataset,
-        vgg: VGG19Features | None,
+        perceptual: Perceptual,
         device: torch.device,
         seed: int,
         start: Painter | None = None,
@@ -100,10 +100,12 @@ class Trainer:
         self.dataset = dataset
         self.device = device
         self.seed = seed
-        self.vgg = None if vgg is None else place(vgg, device)
+        self.perceptual = perceptual.on(device)
         painter.initialize()
         if start is not None:
             painter.start_from(start)
+        if preset.warm_start and dataset.limbs_kept:
+            begin_warm(painter, preset.name, "generator")
         self.painter = place(painter, device)
         self.average = Average(self.painter, preset.ema_steps)
         self.adversary = Adversary(
@@ -194,13 +196,9 @@ class Trainer:
         weight = OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * batch.region
         if preset.reconstruction:
             terms["reconstruction"] = preset.reconstruction * losses.weighted_l1(frame, truth, weight)
-        if self.vgg is None:
-            terms["pyramid"] = preset.pyramid * losses.laplacian(frame, truth)
-        else:
-            # One of the batch: VGG-19 costs more than all else together.
-            crops = (self._crop(images[:1], batch.patch) for images in (frame, truth))
-            terms["perceptual"] = preset.perceptual * perceptual(self.vgg, *crops)
-        return terms
+        seen, true = (self._crop(images[: self.perceptual.judged], batch.patch) for images in (frame, truth))
+        terms |= self.perceptual.compare_pyramids(preset, frame, truth)
+        return terms | self.perceptual.compare_features(preset, seen, true)
 
     def _compare_layers(
         self, colours: Tensor, mask: Tensor, logits: Tensor, batch: Batch, guidance: float

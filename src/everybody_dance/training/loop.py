@@ -13,8 +13,6 @@ from torch import Tensor
 
 from everybody_dance import events
 from everybody_dance.errors import DanceError
-from everybody_dance.files import content_hash
-from everybody_dance.networks.vgg import VGG19Features, find_vgg19_weights, load_vgg19
 from everybody_dance.performer.device import usable_device
 from everybody_dance.performer.engine import kept_memory
 from everybody_dance.performer.manifest import MANIFEST_NAME
@@ -28,6 +26,7 @@ from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.configuration import check_same, resolved, restart
 from everybody_dance.training.interrupts import deferred
 from everybody_dance.training.log import TrainingLog
+from everybody_dance.training.perceptual import Perceptual, perceptual_at_hand
 from everybody_dance.training.prefetch import prefetch
 from everybody_dance.training.presets import Stage, smaller, stages
 from everybody_dance.training.processes import Group, own_device, together
@@ -40,7 +39,6 @@ PREVIEWS = 8
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.02
 """A checkpoint is saved every minute, or less often where saving would take more than this share of the time."""
-VGG_DEPTH = 4
 MEASURED = 60
 """Steps at most that are taken to measure the speed, and at least, after a warm-up:"""
 FEWEST_MEASURED = 10
@@ -106,17 +104,17 @@ def train(
             folder.mkdir(exist_ok=True)
             if begin_again:
                 restart(folder)
-        vgg, perceptual_loss = _perceptual(config.vgg_weights)
+        perceptual = perceptual_at_hand(config.vgg_weights)
         wanted = resolved(
             config.row,
             seed=config.seed,
             footage=subject.manifest.identity,
-            perceptual_loss=perceptual_loss,
+            perceptual_loss=perceptual.name,
             processes=group.count,
         )
         group.agree(0)  # nobody reads before the first process has cleared away what does not count any more
         batch = check_same(folder, wanted)
-        course = _Course(subject, folder, config, wanted, vgg, device, group, on_progress)
+        course = _Course(subject, folder, config, wanted, perceptual, device, group, on_progress)
         made, trained = Made(), False
         for stage in stages(config.row, config.refine):
             if batch is not None:
@@ -132,17 +130,6 @@ def train(
         return made.performer
 
 
-def _perceptual(weights: Path | None) -> tuple[VGG19Features | None, str]:
-    """The network of the perceptual loss, if there is one, and its name in the configuration."""
-    path = find_vgg19_weights(weights)
-    if path is None:
-        events.remark(
-            "no-vgg", "No VGG-19 weights at hand: a Laplacian-pyramid loss stands in for the perceptual loss."
-        )
-        return None, "laplacian"
-    return load_vgg19(path, depth=VGG_DEPTH), f"vgg19 {content_hash(path)[:12]}"
-
-
 @dataclass(frozen=True)
 class _Course:
     """What all stages of a training have in common."""
@@ -151,7 +138,7 @@ class _Course:
     folder: Path
     config: TrainConfig
     wanted: Mapping[str, object]
-    vgg: VGG19Features | None
+    perceptual: Perceptual
     device: torch.device
     group: Group
     on_progress: OnTraining
@@ -182,7 +169,7 @@ class _Course:
         if stage.part is not None and not dataset.shows(stage.part):
             events.warn("part-not-seen", f"The footage never shows the {stage.part}, so nothing is refined there.")
             return before, False
-        make = partial(make_trainer, stage, dataset, before, self.vgg, self.device, self.config.seed)
+        make = partial(make_trainer, stage, dataset, before, self.perceptual, self.device, self.config.seed)
         trainer, position = self._begin(make, stage, dataset, before)
         left = position.step < position.total_steps
         if left:

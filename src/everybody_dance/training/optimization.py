@@ -1,4 +1,4 @@
-"""What all stages do in a step: seed, learning rate, descent, perceptual loss, moving average of the weights."""
+"""What all stages do in a step: seed, learning rate, descent, moving average of the weights."""
 
 import copy
 from typing import Generic, TypeVar
@@ -6,8 +6,6 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from everybody_dance import losses
-from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.training.processes import average_gradients
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -31,13 +29,6 @@ def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, 
     if largest is not None:
         nn.utils.clip_grad_norm_(network.parameters(), largest)
     optimizer.step()
-
-
-def perceptual(vgg: VGG19Features, generated: Tensor, truth: Tensor) -> Tensor:
-    """The perceptual loss of ``generated`` against ``truth``, (B, 3, H, W) each, looked at together."""
-    features = vgg(torch.cat([generated, truth]))
-    painted, true = zip(*(layer.chunk(2) for layer in features), strict=True)
-    return losses.perceptual(generated=painted, real=true)
 
 
 class Average(Generic[Network]):

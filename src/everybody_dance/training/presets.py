@@ -78,6 +78,8 @@ class Preset:
             otherwise the previous frame comes from up to ``unroll`` steps without gradients.
         drop_previous: share of samples in which the rollout begins from nothing.
         variety: what is changed about samples, so that more is learnt than was filmed.
+        warm_start: begin with weights that were trained on rendered dancers (``warm_start.py``), where the generator is
+            shown a puppet.
         puppet: pictures of each limb that are kept, with which the generator is shown a puppet; 0: none.
         crop: side of the square around the person that a sample shows; 0: everything.
         batch, learning_rate, betas, decay_to: Adam's; the rate falls to ``decay_to`` of itself.
@@ -86,8 +88,8 @@ class Preset:
         discriminator_width, discriminator_scales, patch: the discriminator sees a square crop of side ``patch``
             around the person (0: everything), of ``judged`` samples of the batch.
         adversarial_from: share of the training before the discriminator takes part.
-        reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses; ``pyramid`` also
-            stands in for ``perceptual`` where VGG-19 weights are not at hand.
+        reconstruction, pyramid, perceptual, feature_matching, adversarial: weights of the losses; how much of
+            the pyramid is compared beside the perceptual network is ``Perceptual.pyramid``.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Preset:
     unroll: int
     drop_previous: float
     variety: Variety
+    warm_start: bool
     puppet: int
     crop: int
     batch: int
@@ -169,6 +172,7 @@ _PRESETS: dict[str, tuple[Any, ...]] = {
     "unroll":               (2,                 2,                2,                   2),
     "drop_previous":        (0.25,              0.25,             0.25,                0.25),
     "variety":              (VARIED,            AS_FILMED,        AS_FILMED,           VARIED),
+    "warm_start":           (True,              False,            False,               False),
     "puppet":               (48,                0,                0,                   8),
     "crop":                 (192,               0,                0,                   192),
     "batch":                (4,                 1,                1,                   4),

@@ -5,10 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from everybody_dance import losses
 from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.networks.pix2pixhd import initialize
-from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.engine import adam, mixed_precision, place
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.tensors import to_images, to_tensor
@@ -19,12 +17,13 @@ from everybody_dance.training.optimization import (
     LARGEST_GRADIENT,
     Average,
     descend,
-    perceptual,
     schedule,
     seed_step,
 )
+from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import Preset
 from everybody_dance.training.samples import PairDataset, Sample
+from everybody_dance.training.warm_start import begin_warm
 
 
 class RefinerTrainer:
@@ -35,7 +34,7 @@ class RefinerTrainer:
         preset: whose refiner.
         painter: trained; it is not changed.
         dataset: what to learn from.
-        vgg: for the perceptual loss; None: the Laplacian pyramid stands in.
+        perceptual: what pictures are compared by.
         device: where to train.
         seed: of fresh weights and of every random draw in a step.
     """
@@ -46,7 +45,7 @@ class RefinerTrainer:
         preset: Preset,
         painter: Painter,
         dataset: PairDataset,
-        vgg: VGG19Features | None,
+        perceptual: Perceptual,
         device: torch.device,
         seed: int,
     ) -> None:
@@ -57,12 +56,14 @@ class RefinerTrainer:
         self.dataset = dataset
         self.device = device
         self.seed = seed
-        self.vgg = None if vgg is None else place(vgg, device)
+        self.perceptual = perceptual.on(device)
         self.side = dataset.part_side(part)
         how = preset.refiner
         refiner = Refiner(**how.arguments)
         initialize(refiner)
         refiner.start()
+        if preset.warm_start and part == "face":
+            begin_warm(refiner, preset.name, "refiner")
         self.refiner = place(refiner, device)
         self.average = Average(self.refiner, how.ema_steps)
         self.adversary = Adversary(6, how.discriminator_width, 1, how.discriminator_rate, device)
@@ -95,10 +96,7 @@ class RefinerTrainer:
             refined = self.refiner(pose, picture, *references)
             if how.reconstruction:
                 terms["reconstruction"] = how.reconstruction * (refined - truth).abs().mean()
-            if self.vgg is None:
-                terms["pyramid"] = how.pyramid * losses.laplacian(refined, truth)
-            else:
-                terms["perceptual"] = how.perceptual * perceptual(self.vgg, refined, truth)
+            terms |= self.perceptual.compare(how, refined, truth)
         real, fake = torch.cat([pose, truth], 1), torch.cat([pose, refined], 1)
         reported: dict[str, Tensor | float] = {"discriminator": self.adversary.learn(real, fake, factor)}
         terms |= self.adversary.judge(real, fake, how.adversarial, how.feature_matching)

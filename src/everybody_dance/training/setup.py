@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.manifest import RefinerManifest, new_manifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import Performer
@@ -17,6 +16,7 @@ from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.checkpoint import weights_hash
 from everybody_dance.training.generator_steps import Trainer
+from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import AS_FILMED, Preset, Stage
 from everybody_dance.training.processes import Group
 from everybody_dance.training.refiner_steps import RefinerTrainer
@@ -135,7 +135,7 @@ def make_trainer(
     stage: Stage,
     dataset: PairDataset,
     before: Made,
-    vgg: VGG19Features | None,
+    perceptual: Perceptual,
     device: torch.device,
     seed: int,
 ) -> StageTrainer:
@@ -144,10 +144,10 @@ def make_trainer(
     torch.manual_seed(seed)
     if stage.part is not None:
         assert before.performer is not None
-        return _Refining(stage.part, preset, before.performer.painter, dataset, vgg, device, seed)
+        return _Refining(stage.part, preset, before.performer.painter, dataset, perceptual, device, seed)
     painter = make_painter(dataset, preset)
     kind = _Starting if stage.makes == "start" else _Painting
-    return kind(preset, painter, dataset, vgg, device, seed, before.start)
+    return kind(preset, painter, dataset, perceptual, device, seed, before.start)
 
 
 class _Starting(Trainer):

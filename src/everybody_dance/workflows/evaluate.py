@@ -155,7 +155,14 @@ def _ablation(
     with Gallery(dance.keypoints) as gallery, events.stage("Training and measuring the variants") as stage:
         done = ablate(
             subject,
-            TrainConfig(preset=request.preset, steps=request.steps, device=request.device, vgg_weights=vgg_weights),
+            # The weights of the warm start were trained with all that is left out here.
+            TrainConfig(
+                preset=request.preset,
+                steps=request.steps,
+                device=request.device,
+                vgg_weights=vgg_weights,
+                warm_start=False,
+            ),
             range(request.seeds),
             dance,
             metrics=metrics,
