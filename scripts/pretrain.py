@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.device import usable_device
 from everybody_dance.pose.detection_report import report
-from everybody_dance.pose.mattes import MatteWriter
+from everybody_dance.pose.mattes import MatteReader, MatteWriter
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.skeleton import FACE, JOINT_COUNT, Joint, Part
 from everybody_dance.subject.manifest import Clip, SubjectManifest
@@ -86,6 +87,7 @@ def film(seed: int, folder: Path, moments: int) -> None:
             confidence = np.where(hidden, np.minimum(rendered.confidence, HIDDEN), rendered.confidence)
             poses.append((rendered.xy + error, confidence))
     mattes.close()
+    written = MatteReader(folder / "mattes.zip")
     xy, confidence = (np.stack(arrays).astype(np.float32) for arrays in zip(*poses, strict=True))
     # At five frames a second a moment's frames, but no other moment's, are too near to be shown for each other.
     keypoints = Keypoints(xy, confidence, (width, height), Fraction(5))
@@ -105,7 +107,7 @@ def film(seed: int, folder: Path, moments: int) -> None:
         camera_motion=0.0,
         exposure_change=0.0,
         plate_unknown_share=0.0,
-        footage=look_over(lambda index: read_frame(folder, index), keypoints, range(count), plate, known),
+        footage=look_over(partial(read_frame, folder), written.matte, keypoints, range(count), plate, known),
         options={},
     )
     Subject.create(folder, manifest, keypoints, plate, known)

@@ -77,7 +77,14 @@ def make_subject(folder: Path, frames: int = 40) -> Subject:
         camera_motion=0.0,
         exposure_change=0.0,
         plate_unknown_share=0.0,
-        footage=look_over(lambda index: picture(keypoints, index), keypoints, range(holdout), wall(), known),
+        footage=look_over(
+            lambda index: picture(keypoints, index),
+            lambda index: matte(keypoints, index),
+            keypoints,
+            range(holdout),
+            wall(),
+            known,
+        ),
         options={},
     )
     return Subject.create(folder, manifest, keypoints, wall(), known)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from everybody_dance.dancers.render import clip_keypoints
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.skeleton import Joint
 from everybody_dance.subject.prepare.footage import FootageReport, advice, aspects, look_over
-from subjects import SIZE, picture, swaying, wall
+from subjects import SIZE, matte, picture, swaying, wall
 
 KNOWN = np.ones(SIZE[::-1], bool)
 
@@ -60,7 +60,7 @@ class TestAspects:
 
 
 class TestPictures:
-    def look(self, change: object = None, frames: int = 12) -> FootageReport:
+    def look(self, change: object = None, frames: int = 12, outline: object = None) -> FootageReport:
         keypoints = swaying(frames)
         texture = np.random.default_rng(0).integers(-40, 40, (*SIZE[::-1], 1))
 
@@ -68,13 +68,17 @@ class TestPictures:
             image = np.clip(picture(keypoints, index) + texture, 0, 255).astype(np.uint8)
             return change(image, index) if callable(change) else image
 
+        def outlined(index: int) -> np.ndarray:
+            shape = matte(keypoints, index)
+            return outline(shape, keypoints.pose(index)) if callable(outline) else shape
+
         plate = np.clip(wall() + texture, 0, 255).astype(np.uint8)
-        return look_over(frame, keypoints, range(frames), plate, KNOWN)
+        return look_over(frame, outlined, keypoints, range(frames), plate, KNOWN)
 
     def test_good_pictures(self) -> None:
         found = self.look()
         assert found.detail > 0.3
-        assert (found.blurred, found.disturbed) == (0, 0)
+        assert (found.blurred, found.disturbed, found.incomplete, found.crowded) == (0, 0, 0, 0)
         assert found.seconds == pytest.approx(12 / 25)
 
     def test_out_of_focus(self) -> None:
@@ -95,6 +99,28 @@ class TestPictures:
         found = self.look(visited)
         assert found.disturbed == pytest.approx(0.5)
         assert "something-moves" in codes(found)
+
+    def test_an_outline_that_lacks_an_arm(self) -> None:
+        def lacking(shape: np.ndarray, pose: Pose) -> np.ndarray:
+            x, y = pose.xy[Joint.LEFT_WRIST].astype(int)
+            return cv2.circle(shape, (int(x), int(y)), 12, (0,), -1)
+
+        found = self.look(outline=lacking)
+        assert (found.incomplete, found.crowded) == (1, 0)
+        assert "outline-incomplete" in codes(found)
+
+    def test_an_outline_that_takes_in_a_chair(self) -> None:
+        def crowded(shape: np.ndarray, pose: Pose) -> np.ndarray:
+            shape[90:120, 2:30] = 255
+            return shape
+
+        found = self.look(outline=crowded)
+        assert (found.incomplete, found.crowded) == (0, 1)
+        assert "outline-crowded" in codes(found)
+
+    def test_an_outline_that_is_not_there_says_nothing(self) -> None:
+        found = self.look(outline=lambda shape, pose: 0 * shape)
+        assert (found.incomplete, found.crowded) == (0, 0)
 
     def test_another_exposure_is_no_visitor(self) -> None:
         found = self.look(lambda image, index: (image * (0.7 if index % 2 else 1)).astype(np.uint8))

@@ -35,7 +35,8 @@ from everybody_dance.training.setup import Made, StageTrainer, held_out_dataset,
 
 LOG_EVERY = 10
 PREVIEWS = 8
-"""Preview pictures of a stage."""
+"""Preview pictures of a stage, evenly over its steps, and one more after the first few:"""
+FIRST_PREVIEW = 20
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.02
 """A checkpoint is saved every minute, or less often where saving would take more than this share of the time."""
@@ -227,7 +228,7 @@ class _Course:
                     speed = (step + 1 - remaining.start) / (time.monotonic() - began)
                     if (step + 1) % LOG_EVERY == 0:
                         log.losses(step + 1, {"steps per second": speed, **means})
-                    if (step + 1) % preview_every == 0:
+                    if (step + 1) % preview_every == 0 or step + 1 == FIRST_PREVIEW:
                         log.preview(step + 1, trainer.preview(preview))
                     saver.save_if_due(position)
                     left = (total - step - 1) / speed

@@ -65,7 +65,8 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     keypoints, training, plate = place.keypoints, place.training, place.plate
     # To a moving camera everything differs from the empty place.
     known = plate.known & (not place.camera_moves)
-    footage = look_over(partial(_frame, folder), keypoints, training, plate.image, known)
+    with closing(MatteReader(folder / MATTES)) as mattes:
+        footage = look_over(partial(_frame, folder), mattes.matte, keypoints, training, plate.image, known)
     # The ground line starts anew at the edge of a clip, as it does at a cut.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(

@@ -15,7 +15,8 @@ from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.events import Finding
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import CONFIDENT, Keypoints, Pose
+from everybody_dance.pose.mattes import COVERED
 from everybody_dance.skeleton import BODY, Joint
 
 LOOKS = 48
@@ -38,6 +39,27 @@ SOFT = 0.16
 
 DIFFERENT, DISTURBED = 48.0, 0.004
 """A difference from the empty place that counts, of 255; and the share of the picture that may differ by as much."""
+
+BESIDE, TAKEN_IN = 0.1, 0.05
+"""What lies farther from every limb than this, in body heights, is no person; the share of a matte that may."""
+
+NEAR_JOINT = 0.03
+"""A matte lacks a joint that has nothing of it nearer than this, in body heights."""
+
+DISAGREE = 0.1
+"""Share of the pictures in which matte and pose may disagree."""
+
+_OUTER = [
+    Joint.NOSE,
+    Joint.LEFT_ELBOW,
+    Joint.RIGHT_ELBOW,
+    Joint.LEFT_WRIST,
+    Joint.RIGHT_WRIST,
+    Joint.LEFT_KNEE,
+    Joint.RIGHT_KNEE,
+    Joint.LEFT_ANKLE,
+    Joint.RIGHT_ANKLE,
+]
 
 EXPOSURE = 0.15
 """From this on (brightest background over darkest, minus 1) the light is said to change."""
@@ -69,6 +91,8 @@ class FootageReport(BaseModel):
         detail: contrast of fine structures of the person over that of coarse ones, where the person is sharpest.
         blurred: share of the examined pictures in which the person is blurred.
         disturbed: share of them in which something besides the person differs from the empty place.
+        incomplete: share of them in which the matte lacks a joint of head, arms or legs that was found.
+        crowded: share of them in which the matte takes in something far from every limb.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +104,8 @@ class FootageReport(BaseModel):
     detail: float
     blurred: float
     disturbed: float
+    incomplete: float = 0.0
+    crowded: float = 0.0
 
     @property
     def missing(self) -> list[str]:
@@ -94,6 +120,7 @@ class FootageReport(BaseModel):
 
 def look_over(
     frame: Callable[[int], Image],
+    matte: Callable[[int], Image],
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
     plate: Image,
@@ -102,7 +129,7 @@ def look_over(
     """Report on footage.
 
     Args:
-        frame: gives the picture of a frame, uint8 (H, W, 3).
+        frame, matte: give the picture of a frame, uint8 (H, W, 3), and the person's matte, uint8 (H, W).
         keypoints: of all frames.
         usable: frames that training may use.
         plate: uint8 (H, W, 3), the empty place.
@@ -111,6 +138,7 @@ def look_over(
     frames = np.asarray(usable, np.int64)
     seen = frames[keypoints.person_seen[frames]]
     detail, blurred, disturbed = _look(frame, keypoints, seen, plate, known)
+    lacking, taken_in = _outlines(matte, keypoints, seen)
     people = keypoints[seen]
     rate = float(keypoints.fps)
     return FootageReport(
@@ -121,6 +149,8 @@ def look_over(
         detail=detail,
         blurred=blurred,
         disturbed=disturbed,
+        incomplete=lacking,
+        crowded=taken_in,
     )
 
 
@@ -175,6 +205,20 @@ def advice(found: FootageReport, *, exposure_change: float) -> list[Finding]:
             f"Something besides the person moves in {found.disturbed:.0%} of the frames (somebody else, a screen, a"
             " curtain): it may be burned into the empty place.",
             share=found.disturbed,
+        )
+    if found.incomplete > DISAGREE:
+        warn(
+            "outline-incomplete",
+            f"In {found.incomplete:.0%} of the frames an arm, a leg or the head is missing from the person's outline:"
+            " preparation.jpg shows it. Clothes and hair that stand out from the place, and more light, help.",
+            share=found.incomplete,
+        )
+    if found.crowded > DISAGREE:
+        warn(
+            "outline-crowded",
+            f"In {found.crowded:.0%} of the frames the person's outline takes in something else (somebody, a chair,"
+            " something in their hands), which is painted as a part of them: preparation.jpg shows it.",
+            share=found.crowded,
         )
     return findings
 
@@ -241,7 +285,7 @@ def _look(
     if not len(seen):
         return 0.0, 0.0, 0.0
     details, disturbed = [], []
-    for index in seen[np.unique(np.linspace(0, len(seen) - 1, LOOKS).astype(int))]:
+    for index in _some(seen):
         image = frame(int(index))
         pose = keypoints.pose(index)
         details.append(_detail(image, person_mask(pose, keypoints.size, 0.0)))
@@ -250,6 +294,34 @@ def _look(
     sharp = np.array(details)
     best = float(np.percentile(sharp, 90))
     return best, float((sharp < MOTION_BLUR * best).mean()), float(np.mean(disturbed))
+
+
+def _some(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``LOOKS`` of the frames at most, evenly."""
+    return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, LOOKS).astype(int))])
+
+
+def _outlines(matte: Callable[[int], Image], keypoints: Keypoints, seen: NDArray[np.int64]) -> tuple[float, float]:
+    """Share incomplete, share crowded; as in ``FootageReport``."""
+    if not len(seen):
+        return 0.0, 0.0
+    disagree = [_disagree(matte(int(index)), keypoints.pose(index), keypoints.size) for index in _some(seen)]
+    incomplete, crowded = np.mean(disagree, axis=0).tolist()
+    return incomplete, crowded
+
+
+def _disagree(matte: Image, pose: Pose, size: tuple[int, int]) -> tuple[bool, bool]:
+    """Whether a matte lacks a joint, and whether it takes in something else."""
+    if not matte.any():  # of a pose that the built-in detector did not see
+        return False, False
+    height = float(body_height(pose.xy[None], pose.confidence[None])[0])
+    radius = max(round(NEAR_JOINT * height), 1)
+    around = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
+    x, y = np.round(pose.xy[_OUTER]).astype(int).T
+    sure = (pose.confidence[_OUTER] >= CONFIDENT) & (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1])
+    person = matte >= 128
+    beside = (person & ~person_mask(pose, size, BESIDE)).sum() > TAKEN_IN * person.sum()
+    return bool((around[y[sure], x[sure]] < COVERED).any()), bool(beside)
 
 
 def _detail(image: Image, region: NDArray[np.bool_]) -> float:
