@@ -28,7 +28,7 @@ class TestLimits:
         for kind, level in (("noise", 0.0), ("noise", 0.04), ("missing", 0.4), ("speed", 4.0), ("speed", 0.5)):
             measured, gallery = limits.measure(kind, level, found, truth, found, performers)
             assert [entry.treatment for entry in measured] == list(TREATMENTS)
-            assert list(gallery.bodies) == ["pose", "truth", *TREATMENTS]
+            assert list(gallery.bodies) == ["pose", "truth", *TREATMENTS, "differs"]
             assert all(np.isfinite(entry.ssim) for entry in measured)
             assert all(np.isfinite(entry.flicker) == (level < 1) for entry in measured)
             entries += measured

@@ -237,7 +237,7 @@ class TestAblation:
         text = report(found, gallery, {}, steps=8, seeds=1, frames=4).markdown()
         assert "0.89564 / 0.89597 / 0.89807" in text
         assert "none found" in text
-        assert list(gallery.bodies) == ["pose", "truth", *VARIANTS, "nearest_neighbor", "background"]
+        assert list(gallery.bodies) == ["pose", "truth", *VARIANTS, "nearest_neighbor", "background", "differs"]
         assert not (subject.folder / "model").exists()
 
 

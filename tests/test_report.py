@@ -12,7 +12,7 @@ import pytest
 
 from everybody_dance.evaluation import results
 from everybody_dance.evaluation.compare import Spread, compare_all
-from everybody_dance.evaluation.gallery import SHOWN, Gallery
+from everybody_dance.evaluation.gallery import SHOWN, Gallery, difference
 from everybody_dance.evaluation.report import Clip, Report, Strip, Table, figure_table, plot
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.video.reader import VideoReader
@@ -88,7 +88,7 @@ class TestGallery:
         truth = [picture(keypoints, index) for index in range(10)]
         with Gallery(keypoints) as gallery:
             compare_all({"result": [255 - frame for frame in truth]}, truth, keypoints, watchers=[gallery])
-        assert list(gallery.bodies) == list(gallery.faces) == ["pose", "truth", "result"]
+        assert list(gallery.bodies) == list(gallery.faces) == ["pose", "truth", "result", "differs"]
         assert {len(row) for row in gallery.bodies.values()} == {SHOWN}
         shapes = {
             cv2.imdecode(np.frombuffer(image, np.uint8), 1).shape for row in gallery.bodies.values() for image in row
@@ -103,6 +103,14 @@ class TestGallery:
         third = frames[0].shape[1] // 3
         left, right = frames[0][:, third : 2 * third].astype(int), frames[0][:, 2 * third :].astype(int)
         assert np.abs(left + right - 255).mean() < 6
+
+    def test_where_a_result_differs(self) -> None:
+        truth = np.full((8, 8, 3), 100, np.uint8)
+        result = truth.copy()
+        result[:4] += 60
+        shown = difference(result, truth).sum(axis=2)
+        assert shown[:4].min() > 300 > 20 > shown[4:].max()
+        assert np.array_equal(difference(result, truth), difference(truth, result))
 
     def test_nobody_seen_leaves_nothing_to_show(self) -> None:
         keypoints = swaying(3)[np.zeros(0, np.int64)]

@@ -20,7 +20,7 @@ from everybody_dance.keypoints import Keypoints
 if TYPE_CHECKING:
     from everybody_dance.video.writer import VideoWriter
 
-POSE, TRUTH = "pose", "truth"
+POSE, TRUTH, DIFFERS = "pose", "truth", "differs"
 SHOWN = 6
 """Frames of which crops are kept, evenly over all."""
 
@@ -30,6 +30,9 @@ BODY_HEIGHT, FACE_HEIGHT, CLIP_HEIGHT = 190, 150, 240
 CLIP_SECONDS = 6.0
 ROOM = 1.25
 """How much larger than the box of a body or a face its crop is."""
+
+STRONGEST = 85
+"""A difference from the truth, of 255, that is drawn as brightly as can be."""
 
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
@@ -43,9 +46,9 @@ class Gallery:
         clip: whether to keep a clip.
 
     Attributes:
-        bodies, faces: by row (``pose``, ``truth``, each result) the crops as JPEG, of the same frames in each row;
-            empty where nobody (no face) is seen.
-        clip: MP4 of all rows side by side; None where it is not kept.
+        bodies, faces: by row (``pose``, ``truth``, each result, and where the first one ``differs``) the crops as JPEG,
+            of the same frames in each row; empty where nobody (no face) is seen.
+        clip: MP4 of all rows but the last side by side; None where it is not kept.
     """
 
     def __init__(self, keypoints: Keypoints, *, poses: Keypoints | None = None, clip: bool = True) -> None:
@@ -80,10 +83,11 @@ class Gallery:
         if body is None and face is None and not in_clip:
             return
         rows = self._rows(index, truth, results)
+        shown = rows | {DIFFERS: difference(next(iter(results.values())), truth)}
         if body is not None:
-            _keep(self.bodies, body, rows, BODY_HEIGHT)
+            _keep(self.bodies, body, shown, BODY_HEIGHT)
         if face is not None:
-            _keep(self.faces, face, rows, FACE_HEIGHT)
+            _keep(self.faces, face, shown, FACE_HEIGHT)
         if in_clip and self._window is not None:
             self._write(np.concatenate([_sized(self._window.cut(image), CLIP_HEIGHT) for image in rows.values()], 1))
 
@@ -91,7 +95,7 @@ class Gallery:
         """The pictures for a report; ``names`` are titles of the rows, by name, in order."""
         found: list[Section] = []
         if self.clip is not None:
-            shown = [names.get(name, name) for name in self.bodies]
+            shown = [names.get(name, name) for name in self.bodies if name != DIFFERS]
             found.append(Clip("In motion", shown, self.clip))
         for title, rows in (("Body", self.bodies), ("Face", self.faces)):
             if rows:
@@ -112,6 +116,13 @@ class Gallery:
             path = Path(self._folder.name) / "clip.mp4"
             self._writer = self._writing.enter_context(VideoWriter(path, size, self.keypoints.fps))
         self._writer.write(image)
+
+
+def difference(result: Image, truth: Image) -> Image:
+    """uint8 (H, W, 3): how far the colours of two pictures are apart, from black over red to yellow."""
+    apart = cv2.absdiff(result, truth).mean(axis=2) * (255 / STRONGEST)
+    coloured = cv2.applyColorMap(apart.clip(0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return np.asarray(coloured[..., ::-1], np.uint8)
 
 
 def _keep(rows: dict[str, list[bytes]], box: Box, images: Mapping[str, Image], height: int) -> None:

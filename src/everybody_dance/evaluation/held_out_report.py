@@ -8,10 +8,11 @@ import torch
 
 from everybody_dance.evaluation.compare import Figures, Scores, Watcher, spread
 from everybody_dance.evaluation.features import lpips, vgg_distance
-from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
+from everybody_dance.evaluation.gallery import DIFFERS, POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import (
     BACKGROUND,
     NEAREST_NEIGHBOR,
+    RESULT,
     TITLES,
     HeldOutDance,
     held_out_scores,
@@ -30,6 +31,15 @@ from everybody_dance.evaluation.steadiness import (
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
+
+_ROWS = {
+    POSE: "pose",
+    TRUTH: "truth",
+    RESULT: TITLES[RESULT],
+    DIFFERS: "where the result differs",
+    **TITLES,
+}
+"""Rows of the strips, in order."""
 
 
 def metrics_at_hand(device: torch.device, vgg_weights: Path | None, lpips_weights: Path | None) -> dict[str, Metric]:
@@ -111,7 +121,7 @@ def report(
             " the empty place alone.",
             f"Likeness in the person's box (SSIM, 1 is equal): {result:.3f}, against {nearest:.3f} and {place:.3f}.",
         ],
-        gallery.sections({POSE: "pose", TRUTH: "truth", **TITLES}),
+        gallery.sections(_ROWS),
         made,
     )
     for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
