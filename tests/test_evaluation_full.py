@@ -13,14 +13,15 @@ from everybody_dance.body_height import body_height
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, report, rows
 from everybody_dance.evaluation.compare import compare_all
-from everybody_dance.evaluation.features import vgg_distance
+from everybody_dance.evaluation.features import efficientnet_distance, vgg_distance
 from everybody_dance.evaluation.flicker import TrueMotion
 from everybody_dance.evaluation.gallery import Gallery
 from everybody_dance.evaluation.held_out import RESULT, HeldOutDance, evaluate_held_out
-from everybody_dance.evaluation.held_out_report import figures, full_scores
+from everybody_dance.evaluation.held_out_report import figures, full_scores, metrics_at_hand
 from everybody_dance.evaluation.limits import at_speed, shaken
 from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
 from everybody_dance.images import Box
+from everybody_dance.networks import efficientnet_lite
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.pose.people import Person
@@ -250,6 +251,21 @@ def test_what_is_unlike_anything_filmed() -> None:
     dance = replace(filmed[:3], xy=xy)
     assert unlike_frames(dance, filmed).tolist() == [False, True, False]
     assert unlike_frames(dance, filmed[:0]).all()
+
+
+def test_the_distance_of_efficientnet_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    distance = efficientnet_distance(torch.device("cpu"))
+    assert distance is not None
+    keypoints = swaying(8)
+    truth, other = picture(keypoints, 0), picture(keypoints, 7)
+    boxes = [Box(30, 30, 48, 64), whole_frame(SIZE), None]
+    same, near, far = (distance(result, truth, boxes) for result in (truth, other, 255 - truth))
+    assert same[0] == 0
+    assert 0 < near[0] < far[0]
+    assert np.isnan(far[1:]).all()
+    assert "efficientnet_distance" in metrics_at_hand(torch.device("cpu"), None, None)
+    monkeypatch.setattr(efficientnet_lite, "_PACKAGE", "no_such_package")
+    assert "efficientnet_distance" not in metrics_at_hand(torch.device("cpu"), None, None)
 
 
 def test_the_distance_of_vgg_features(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How different pictures look to a network that knows what things are: LPIPS, and the distance of VGG-19 features."""
+"""How different pictures look to a network that knows what things are: LPIPS, and the distance of other features."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from torch import Tensor
 from everybody_dance import losses
 from everybody_dance.evaluation.metrics import Metric
 from everybody_dance.images import Box, Image
+from everybody_dance.networks.efficientnet_lite import load_efficientnet_lite0
 from everybody_dance.networks.lpips import SMALLEST, load_lpips
 from everybody_dance.networks.vgg import load_vgg19
 from everybody_dance.performer.engine import mixed_precision, place
@@ -83,6 +84,28 @@ def vgg_distance(weights: Path, device: torch.device) -> Metric:
         return losses.perceptual(generated=result, real=truth)
 
     return FeatureDistance(describe, distance, device, whole_frames=False)
+
+
+def efficientnet_distance(device: torch.device) -> Metric | None:
+    """The mean absolute difference of EfficientNet-Lite0's features, the mean of its five layers. It is not LPIPS.
+
+    Performers that were trained with this network are judged by what they were taught; see who they are compared with.
+
+    Returns:
+        None where the network's package is not installed. Whole frames have no distance.
+
+    Raises:
+        DanceError: as ``networks.efficientnet_lite.load_efficientnet_lite0``.
+    """
+    loaded = load_efficientnet_lite0()
+    if loaded is None:
+        return None
+    network = place(loaded, device)
+
+    def distance(result: Features, truth: Features) -> Tensor:
+        return losses.perceptual(generated=result, real=truth, weights=[1 / len(truth)] * len(truth))
+
+    return FeatureDistance(network, distance, device, whole_frames=False)
 
 
 def lpips(weights: Path, device: torch.device) -> Metric:

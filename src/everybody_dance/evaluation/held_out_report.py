@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from everybody_dance.evaluation.compare import Figures, Scores, Watcher, spread
-from everybody_dance.evaluation.features import lpips, vgg_distance
+from everybody_dance.evaluation.features import efficientnet_distance, lpips, vgg_distance
 from everybody_dance.evaluation.gallery import DIFFERS, POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import (
     BACKGROUND,
@@ -43,16 +43,20 @@ _ROWS = {
 
 
 def metrics_at_hand(device: torch.device, vgg_weights: Path | None, lpips_weights: Path | None) -> dict[str, Metric]:
-    """What can be measured of single pictures: ``METRICS``, and those for which there are weights.
+    """What can be measured of single pictures: ``METRICS``, and those for which there are weights at hand.
 
     Raises:
-        DanceError: the weights are not what they should be (``bad-vgg-weights``, ``bad-lpips-weights``).
+        DanceError: the weights are not what they should be (``bad-vgg-weights``, ``bad-lpips-weights``,
+            ``bad-package``).
     """
     metrics = dict(METRICS)
     if lpips_weights is not None:
         metrics["lpips"] = lpips(lpips_weights, device)
     if vgg_weights is not None:
         metrics["vgg_distance"] = vgg_distance(vgg_weights, device)
+    efficientnet = efficientnet_distance(device)
+    if efficientnet is not None:
+        metrics["efficientnet_distance"] = efficientnet
     return metrics
 
 

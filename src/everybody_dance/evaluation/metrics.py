@@ -125,6 +125,7 @@ ABOUT: dict[str, About] = {
     "psnr": About("PSNR (dB)", "higher", 1),
     "lpips": About("LPIPS", "lower", 4),
     "vgg_distance": About("VGG-19 distance", "lower", 3),
+    "efficientnet_distance": About("EfficientNet-Lite0 distance", "lower", 3),
     "flicker": About("flicker (of 255)", "lower", 2),
     "flicker_still": About("flicker where nothing moves", "lower", 2),
     "flicker_moving": About("flicker along the motion", "lower", 2),
