@@ -49,7 +49,7 @@ def tests(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     lines = done.stdout.strip().splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "E  "))]
-    return {"exit": done.returncode, "said": [*failed, *lines[-1:]] if lines else done.stderr.strip()[-500:]}
+    return {"exit": done.returncode, "said": "; ".join([*failed, *lines[-1:]]) if lines else done.stderr.strip()[-500:]}
 
 
 def engine(preset: str, arguments: argparse.Namespace) -> dict[str, Any]:
