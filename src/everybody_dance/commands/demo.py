@@ -13,7 +13,7 @@ from everybody_dance.commands.transfer import tell_transferred
 from everybody_dance.training.config import TrainConfig
 
 DEFAULT_FOLDER = Path("dance-demo")
-DEFAULT_MINUTES = 4.5
+DEFAULT_MINUTES = 2.0
 
 
 def demo(

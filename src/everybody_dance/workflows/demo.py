@@ -19,7 +19,7 @@ from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, pre
 from everybody_dance.workflows.train import TrainRequest, TrainResult, train
 from everybody_dance.workflows.transfer import find_dance, paint
 
-DEMO_MINUTES = 4.5
+DEMO_MINUTES = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
