@@ -3,9 +3,9 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.files import cache_folder, sweep, temporary_path, write_text
+from everybody_dance.files import cache_folder, replacing, sweep, temporary_path, write_text
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
+from everybody_dance.pose.camera import CameraTracker
 from everybody_dance.pose.cuts import CutFinder
 from everybody_dance.pose.detector_process import CHUNK, detection_size, people_in_frames, shrinking
 from everybody_dance.pose.detectors import DETECTORS, DetectorKind
@@ -42,12 +43,14 @@ class Detection:
         cuts: first frame of every shot after the first.
         detector: all that the result depends on.
         supplied: bool (137,), the joints that this detector ever finds; others are absent, not missed.
+        camera: where each frame was taken, as ``CameraTracker.path``; None where it was not followed.
     """
 
     keypoints: Keypoints
     cuts: tuple[int, ...]
     detector: str
     supplied: NDArray[np.bool_]
+    camera: NDArray[np.float64] | None = None
 
 
 def check_pose(pose: str) -> None:
@@ -91,6 +94,7 @@ def detect_video(
     workers: int | None = None,
     on_frame: Callable[[Image], None] | None = None,
     on_matte: Callable[[Image], None] | None = None,
+    follow_camera: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> Detection:
     """Find the person in every frame of a video.
@@ -106,6 +110,7 @@ def detect_video(
         on_frame: gets every frame, upright at native size, in order.
         on_matte: gets every frame's matte of the person, uint8 (h, w), in order; all 0 where nobody is seen. They are
             as large as detectors see the frames (``detection_size``), and always the built-in detector's.
+        follow_camera: find out as well how the camera moves; not with OpenPose's files.
         on_progress: told the frames done.
 
     Raises:
@@ -123,18 +128,28 @@ def detect_video(
         mattes = (
             None if detection is None or on_matte is None else _remembered_mattes(remembered, len(detection.keypoints))
         )
+        camera = None if detection is None else _remembered_camera(remembered, len(detection.keypoints))
+        tracker = CameraTracker() if follow_camera and camera is None else None
+        seen = [] if on_frame is None else [on_frame]
+        seen += [] if tracker is None else [tracker.see]
         if detection is None or (on_matte is not None and mattes is None):
             finder = CutFinder(float(reader.fps))
-            frames = _passing(reader, finder, on_frame, on_progress)
+            frames = _passing(reader, [*seen, finder.see], on_progress)
             with ExitStack() as stack:
                 keep = None if on_matte is None else stack.enter_context(_KeptMattes(remembered, on_matte))
-                xy, confidence = _detect(frames, pose, workers or usable_cores(), reader.size, keep)
+                xy, confidence = _detect(frames, pose, workers or usable_cores(), reader.size, keep, tracker)
             scale = np.float32(shrinking(*reader.size))
             keypoints = Keypoints(xy * scale, confidence, reader.size, reader.fps)
             detection = Detection(keypoints, finder.cuts(), kind.name, kind.supplied)
             _remember(detection, remembered)
-        elif on_frame is not None:
-            deque(_passing(reader, None, on_frame, on_progress), maxlen=0)
+        elif seen:
+            for index, _ in enumerate(_passing(reader, seen, on_progress)):
+                if tracker is not None:
+                    tracker.locate(detection.keypoints.pose(index), reader.size[1])
+        if tracker is not None:
+            camera = tracker.path(detection.cuts)
+            _remember_camera(camera, remembered)
+        detection = replace(detection, camera=camera)
         if mattes is not None and on_matte is not None:
             with closing(mattes):
                 for index in range(len(mattes)):
@@ -152,17 +167,12 @@ def detect_video(
 
 
 def _passing(
-    reader: VideoReader,
-    finder: CutFinder | None,
-    on_frame: Callable[[Image], None] | None,
-    on_progress: OnProgress,
+    reader: VideoReader, seen_by: Sequence[Callable[[Image], None]], on_progress: OnProgress
 ) -> Iterator[Image]:
     """The reader's frames, on their way seen by all who want them."""
     for done, frame in enumerate(reader, 1):
-        if on_frame is not None:
-            on_frame(frame)
-        if finder is not None:
-            finder.see(frame)
+        for see in seen_by:
+            see(frame)
         yield frame
         on_progress(done, reader.announced_frames)
 
@@ -177,7 +187,7 @@ def _from_openpose(
 ) -> Detection:
     people = openpose_files.read_folder(pose.removeprefix(OPENPOSE))
     finder = CutFinder(float(reader.fps))
-    frames = _passing(reader, finder, on_frame, on_progress)
+    frames = _passing(reader, [finder.see, *([] if on_frame is None else [on_frame])], on_progress)
     if on_matte is None:
         deque(frames, maxlen=0)
     else:
@@ -187,16 +197,24 @@ def _from_openpose(
 
 
 def _detect(
-    frames: Iterator[Image], name: str, workers: int, size: tuple[int, int], on_matte: Callable[[Image], None] | None
+    frames: Iterator[Image],
+    name: str,
+    workers: int,
+    size: tuple[int, int],
+    on_matte: Callable[[Image], None] | None,
+    tracker: CameraTracker | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """xy (T, 137, 2), in pixels of the shrunk frames, and confidence (T, 137); ``size`` is (W, H) of ``frames``."""
     places, confidences = [np.zeros((0, JOINT_COUNT, 2), np.float32)], [np.zeros((0, JOINT_COUNT), np.float32)]
-    nothing = np.zeros(detection_size(*size)[::-1], np.uint8)
+    shrunk = detection_size(*size)
+    nothing = np.zeros(shrunk[::-1], np.uint8)
 
     def pose_of(people: list[Person]) -> Pose:
         person = people[0] if people else Person(NOBODY)
         if on_matte is not None:
             on_matte(nothing if person.matte is None else person.matte)
+        if tracker is not None:
+            tracker.locate(person.pose, shrunk[1])
         return person.pose
 
     with closing(people_in_frames(frames, name, workers, on_matte is not None)) as found:
@@ -218,6 +236,23 @@ def _remember(detection: Detection, path: Path) -> None:
         detection.keypoints.save(path)
     except (OSError, DanceError) as error:
         events.remark("not-cached", f"The keypoints could not be kept for later: {error}")
+
+
+def _remember_camera(camera: NDArray[np.float64], path: Path) -> None:
+    with suppress(OSError, DanceError), replacing(_camera_path(path)) as temporary, temporary.open("wb") as file:
+        np.save(file, camera)
+
+
+def _remembered_camera(path: Path, frames: int) -> NDArray[np.float64] | None:
+    with suppress(OSError, ValueError, EOFError):
+        camera = np.load(_camera_path(path), allow_pickle=False)
+        if camera.shape == (frames, 3, 3) and camera.dtype == np.float64 and np.isfinite(camera).all():
+            return np.asarray(camera)
+    return None
+
+
+def _camera_path(path: Path) -> Path:
+    return path.with_suffix(".camera.npy")
 
 
 class _KeptMattes:

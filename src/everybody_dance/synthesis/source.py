@@ -7,6 +7,7 @@ from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.camera import stood_still
 from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
 from everybody_dance.pose.options import DEFAULT_DETECTOR
@@ -61,12 +62,17 @@ def read_dance(
     Raises:
         DanceError: the source cannot be read, or shows nobody (``no-person``).
     """
-    detection = detect_video(source, pose, on_progress=on_progress)
+    detection = detect_video(source, pose, follow_camera=normalized, on_progress=on_progress)
     keypoints = clean(detection.keypoints, detection.cuts, smoothing)
     if not keypoints.person_seen.any():
         raise DanceError("no-person", f"No person was found in {source}.")
     if normalized:
-        result = normalize(keypoints, statistics, size, detection.cuts)
+        still = None if detection.camera is None else stood_still(detection.keypoints, detection.camera)
+        if still is not None:
+            events.remark("source-steadied", "The source's camera moves: its motion is taken out of the dance.")
+            # Not what is smoothed already: that no longer moves with the camera.
+            still = clean(still, detection.cuts, smoothing)
+        result = normalize(keypoints if still is None else still, statistics, size, detection.cuts)
         placed, clamped = result.keypoints, result.clamped_share
     else:
         placed, clamped = place_unchanged(keypoints, size), 0.0
