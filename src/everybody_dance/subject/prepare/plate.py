@@ -14,6 +14,7 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import COVERED
 from everybody_dance.skeleton import FEET
+from everybody_dance.subject.prepare.inpainting import inpainted
 
 MOST_FRAMES = 240
 """The median is taken over at most this many frames, which are all in memory at once."""
@@ -50,7 +51,7 @@ class Plate:
 
     Attributes:
         image: uint8 (H, W, 3).
-        known: bool (H, W); elsewhere ``image`` is filled in from the surroundings.
+        known: bool (H, W); elsewhere ``image`` is a guess.
     """
 
     image: NDArray[np.uint8]
@@ -68,6 +69,20 @@ def clean_plate(
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
 ) -> Plate:
+    """The empty place of ``uncovered``, and a likely continuation of it where it is unknown.
+
+    The arguments are those of ``uncovered``.
+    """
+    found = uncovered(frame, matte, keypoints, usable)
+    return Plate(inpainted(found.image, found.known), found.known)
+
+
+def uncovered(
+    frame: Callable[[int], Image],
+    matte: Callable[[int], Image],
+    keypoints: Keypoints,
+    usable: Sequence[int] | NDArray[np.int64],
+) -> Plate:
     """Per pixel, the median over the frames in which the pixel lies outside the person's matte and a margin.
 
     A plain median would burn in a person who hardly leaves the spot.
@@ -79,7 +94,7 @@ def clean_plate(
         usable: frames that may be used (held-out ones may not), in order.
 
     Returns:
-        The plate; nothing of it is known where no frame can be used.
+        The plate, black where it is unknown; nothing of it is known where no frame can be used.
     """
     chosen = _choose(keypoints, np.asarray(usable, np.int64))
     width, height = keypoints.size
@@ -101,7 +116,7 @@ def clean_plate(
     for top in range(0, len(image), BAND):
         rows = slice(top, top + BAND)
         image[rows] = _masked_median(frames[:, rows], outside[:, rows], count[rows])
-    return Plate(_filled(image, known), known)
+    return Plate(image * known[..., None], known)
 
 
 def believed_empty(keypoints: Keypoints) -> NDArray[np.bool_]:
@@ -177,34 +192,3 @@ def _masked_median(
     )
     middle = np.take_along_axis(ordered, low, 0)[0] + np.take_along_axis(ordered, high, 0)[0]
     return np.where(count[..., None] > 0, middle // 2, 0).clip(0, 255).astype(np.uint8)
-
-
-def _filled(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Fill unknown pixels from the left and right, where floors and walls go on; whole unknown rows from around."""
-    rows = known.any(axis=1)
-    if known.all() or not rows.any():
-        return image
-    image = _flowed(image, known, down=1)
-    return image if rows.all() else _flowed(image, np.broadcast_to(rows[:, None], known.shape), down=2)
-
-
-def _flowed(image: NDArray[np.uint8], known: NDArray[np.bool_], down: int) -> NDArray[np.uint8]:
-    """Fill holes from coarser and coarser averages of the known colours.
-
-    Args:
-        image: uint8 (H, W, 3).
-        known: bool (H, W), the pixels that stay as they are.
-        down: divisor of the height from each size to the next; the width is halved.
-    """
-    pictures = [image.astype(np.float32) * known[..., None]]
-    weights = [known.astype(np.float32)]
-    while weights[-1].shape[1] > 1 and (weights[-1] == 0).any():
-        size = max(weights[-1].shape[1] // 2, 1), max(weights[-1].shape[0] // down, 1)
-        pictures.append(np.asarray(cv2.resize(pictures[-1], size, interpolation=cv2.INTER_AREA), np.float32))
-        weights.append(np.asarray(cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA), np.float32))
-    colours = pictures[-1] / np.maximum(weights[-1], 1e-6)[..., None]
-    for picture, weight in zip(reversed(pictures[:-1]), reversed(weights[:-1]), strict=True):
-        coarse = cv2.resize(colours, (weight.shape[1], weight.shape[0]), interpolation=cv2.INTER_LINEAR)
-        share = np.minimum(weight, 1)[..., None]
-        colours = share * (picture / np.maximum(weight, 1e-6)[..., None]) + (1 - share) * coarse
-    return np.where(known[..., None], image, colours.clip(0, 255).round()).astype(np.uint8)
