@@ -103,7 +103,7 @@ def film(seed: int, folder: Path, moments: int) -> None:
         statistics=pose_statistics(keypoints, cuts),
         clips=(Clip(first=0, holdout=count, stop=count),),
         cuts=cuts,
-        camera_moves=False,
+        filmed_size=(width, height),
         camera_motion=0.0,
         exposure_change=0.0,
         plate_unknown_share=0.0,

@@ -73,7 +73,7 @@ def make_subject(folder: Path, frames: int = 40) -> Subject:
         statistics=pose_statistics(keypoints[:holdout]),
         clips=(Clip(first=0, holdout=holdout, stop=frames),),
         cuts=(),
-        camera_moves=False,
+        filmed_size=SIZE,
         camera_motion=0.0,
         exposure_change=0.0,
         plate_unknown_share=0.0,

@@ -335,8 +335,3 @@ class TestTraining:
         train(subject, TrainConfig(preset=replace(PRESETS["debug"], puppet=0), steps=2, refine=()), begin_again=True)
         assert load_performer(subject.folder, "cpu").limb_bank is None
         assert not list((subject.folder / "model").glob("puppet.*"))
-
-    def test_without_a_plate_there_is_none(self, tmp_path: Path) -> None:
-        subject = make_subject(tmp_path / "s")
-        subject.manifest = subject.manifest.model_copy(update={"camera_moves": True})
-        assert train(subject, TrainConfig(preset="debug", steps=2, refine=())).limb_bank is None

@@ -6,7 +6,7 @@ import pytest
 
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.subject.prepare.registration import Registration, register
+from everybody_dance.subject.prepare.registration import Registration, _largest_rectangle, register
 from subjects import matte, picture, swaying, wall
 
 SIZE = (320, 240)
@@ -52,7 +52,7 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def shaken() -> tuple[Keypoints, np.ndarray, list[Image], Registration]:
     keypoints, matrices = swaying(FRAMES, SIZE), shakes()
     frames, mattes = filmed(keypoints, matrices)
-    found = register(frames.__getitem__, mattes.__getitem__, np.arange(FRAMES), FRAMES)
+    found = register(frames.__getitem__, mattes.__getitem__, np.arange(FRAMES), FRAMES, SIZE)
     assert found is not None
     return keypoints, matrices, frames, found
 
@@ -81,7 +81,7 @@ def test_joints_move_with_their_frame(shaken: tuple[Keypoints, np.ndarray, list[
     moved = found.keypoints_moved(Keypoints(xy.astype(np.float32), keypoints.confidence, SIZE, keypoints.fps))
     truth = np.stack([apply(matrices[MIDDLE], frame - 0.5) + 0.5 for frame in keypoints.xy])
     assert np.linalg.norm(moved.xy - truth, axis=2).max() < 0.5
-    lost = Registration(found.matrices, np.arange(FRAMES) != 3).keypoints_moved(keypoints)
+    lost = Registration(found.matrices, np.arange(FRAMES) != 3, SIZE).keypoints_moved(keypoints)
     assert lost.person_seen.tolist() == [index != 3 for index in range(FRAMES)]
 
 
@@ -94,10 +94,41 @@ def test_what_a_frame_did_not_show_is_known(shaken: tuple[Keypoints, np.ndarray,
     assert (white[~unseen] > 250).all()
 
 
+def test_a_camera_that_pans_gets_one_wide_place() -> None:
+    """There and back, so that what drifts would show."""
+    wide, nobody = place(4, (640, 240)), np.zeros(SIZE[::-1], np.uint8)
+    lefts = np.round(300 * np.abs(np.linspace(-1, 1, 31))).astype(int)
+    frames = [wide[:, left : left + SIZE[0]] for left in lefts]
+    found = register(frames.__getitem__, lambda index: nobody, np.arange(len(lefts)), len(lefts), SIZE)
+    assert found is not None
+    assert found.found.all()
+    assert 560 <= found.size[0] <= 640
+    assert abs(found.size[1] - 240) <= 8
+    ways = found.matrices[:, :2, 2]
+    assert np.abs(ways - ways[0] - np.stack([lefts - lefts[0], 0 * lefts], 1)).max() < 1
+    corner = np.round(-ways[lefts.argmin()]).astype(int)
+    for index in (0, 8, 15):
+        seen = ~found.unseen(SIZE, index)
+        expected = np.zeros((*found.size[::-1], 3), int)
+        shown = wide[max(corner[1], 0) :, max(corner[0], 0) :][: found.size[1], : found.size[0]]
+        expected[: len(shown), : shown.shape[1]] = shown
+        assert np.abs(found.moved(frames[index], index)[seen] - expected[seen]).mean() < 3
+
+
+def test_the_place_is_the_largest_rectangle_that_is_seen() -> None:
+    known = np.zeros((12, 20), bool)
+    known[2:9, 3:15] = True
+    known[:, 17:] = True
+    known[4, 5] = False
+    assert _largest_rectangle(known, 20) == (6, 2, 9, 7)
+    assert _largest_rectangle(known, 4) == (17, 0, 3, 12)
+    assert _largest_rectangle(np.zeros((3, 3), bool), 3) == (0, 0, 0, 0)
+
+
 def test_a_bare_wall_cannot_be_registered() -> None:
     keypoints = swaying(FRAMES, SIZE)
     frames = [picture(keypoints, index) for index in range(FRAMES)]
-    assert register(frames.__getitem__, lambda index: matte(keypoints, index), np.arange(FRAMES), FRAMES) is None
+    assert register(frames.__getitem__, lambda index: matte(keypoints, index), np.arange(FRAMES), FRAMES, SIZE) is None
     assert wall(SIZE).shape == frames[0].shape
 
 
@@ -110,5 +141,5 @@ def test_a_camera_that_travels_is_told_apart() -> None:
         for index in range(FRAMES)
     ]
     nobody = np.zeros(SIZE[::-1], np.uint8)
-    found = register(frames.__getitem__, lambda index: nobody, np.arange(FRAMES), FRAMES)
+    found = register(frames.__getitem__, lambda index: nobody, np.arange(FRAMES), FRAMES, SIZE)
     assert found is None

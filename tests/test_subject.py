@@ -158,7 +158,7 @@ class TestPrepare:
         assert len(subject.training_frames) == 72
         assert subject.holdout_frames.tolist() == list(range(72, 80))
         assert structural_similarity(subject.frame(5), picture(poses["a.mp4"], 5), channel_axis=-1) > 0.9
-        assert not subject.manifest.camera_moves
+        assert subject.manifest.camera == "still"
         assert {entry.name for entry in subject.folder.iterdir()} == {*PREPARED, LOCK}
         moved = (tmp_path / "subject").rename(tmp_path / "elsewhere")
         assert Subject.open(moved).manifest == subject.manifest

@@ -1,6 +1,7 @@
 """What ``subject.json`` holds."""
 
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,12 @@ from everybody_dance.pose.detection_report import DetectionReport
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.prepare.footage import FootageReport
 
-FORMAT_VERSION = 3
-"""Version 3 has mattes. Older subjects are prepared again."""
+FORMAT_VERSION = 4
+"""Version 3 has mattes, and since version 4 all footage is as if the camera stood still. Older ones are made again."""
+
+Camera = Literal["still", "steadied", "cut-out"]
+"""What became of the camera's motion: there was none; all frames were moved into one picture of the place; or that
+could not be done, and the person was cut out and laid over the place of one moment."""
 
 
 class Source(BaseModel):
@@ -39,13 +44,13 @@ class SubjectManifest(BaseModel):
     Attributes:
         identity: hash of everything the preparation depends on; a training belongs to one identity.
         size: (W, H) of the prepared frames, in pixels.
+        filmed_size: the same before they were moved into one picture of the place.
         fps: of the prepared frames.
         detector: name and version of what found the keypoints.
         detection: what the detector missed, before gaps were filled.
         cuts: first frames of new shots inside a clip.
         left_out: stretches [first, stop) of frames that do not show the place: titles, fades, other places.
-        camera_moves: whether the camera moves, so that there is no clean plate.
-        steadied: whether the camera moved, and the frames were moved so that it stands still.
+        camera: what became of its motion.
         camera_motion: largest steady displacement of the background, in percent of the height.
         exposure_change: brightest over darkest, minus 1, of the background in the training frames.
         plate_unknown_share: share of the plate's pixels that the footage hardly ever uncovers.
@@ -59,6 +64,7 @@ class SubjectManifest(BaseModel):
     identity: str
     sources: tuple[Source, ...]
     size: tuple[int, int]
+    filmed_size: tuple[int, int]
     fps: Fraction
     detector: str
     detection: DetectionReport
@@ -66,8 +72,7 @@ class SubjectManifest(BaseModel):
     clips: tuple[Clip, ...]
     cuts: tuple[int, ...]
     left_out: tuple[tuple[int, int], ...] = ()
-    camera_moves: bool
-    steadied: bool = False
+    camera: Camera = "still"
     camera_motion: float
     exposure_change: float
     plate_unknown_share: float

@@ -82,11 +82,6 @@ class StageTrainer(Protocol):
         ...
 
 
-def over_plate(subject: Subject, preset: Preset) -> bool:
-    """Whether a preset paints over the clean plate of a subject: where it has a window, and the camera stands still."""
-    return preset.person_window and not subject.manifest.camera_moves
-
-
 def training_dataset(
     subject: Subject, preset: Preset, seed: int, group: Group, before: PairDataset | None = None
 ) -> PairDataset:
@@ -100,7 +95,7 @@ def training_dataset(
         preset,
         batch=preset.batch * group.count,
         seed=seed,
-        puppet=preset.puppet if over_plate(subject, preset) else 0,
+        puppet=preset.puppet,
         shard=(group.rank, group.count),
         shared=before,
     )
@@ -125,7 +120,7 @@ def make_painter(dataset: PairDataset, preset: Preset) -> Painter:
     return Painter(
         preset.architecture,
         previous_frame=preset.previous_frame,
-        over_plate=over_plate(dataset.subject, preset),
+        over_plate=preset.person_window,
         puppet=dataset.limbs_kept > 0,
         arguments=preset.arguments,
     )
@@ -174,7 +169,7 @@ class _Painting(Trainer):
             architecture=preset.architecture,
             arguments=dict(preset.arguments),
             previous_frame=preset.previous_frame,
-            over_plate=over_plate(subject, preset),
+            over_plate=preset.person_window,
             perceptual_loss=perceptual_loss,
             steps=steps,
             seed=self.seed,

@@ -11,7 +11,6 @@ from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.source import unlike_share
 from everybody_dance.synthesis.transfer import Transfer
 from everybody_dance.training.config import TrainConfig
-from everybody_dance.training.setup import over_plate
 from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
 from everybody_dance.workflows.train import TrainRequest, TrainResult, train
 from everybody_dance.workflows.transfer import check_transfer, find_dance, paint
@@ -73,7 +72,6 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         check_folder(request.folder)
         prepared = prepare(PrepareRequest(footage=(request.target,), subject=request.folder))
         subject = prepared.subject
-        check_matte(over_plate(subject, request.training.row), request.transfer.background)
         dance = find_dance(request.source, subject.manifest.statistics, subject.manifest.size, request.transfer)
         # Said now, not after the training.
         unlike_share(dance, some_poses(subject.keypoints, subject.frames_with_person))

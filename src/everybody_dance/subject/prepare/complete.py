@@ -1,8 +1,8 @@
 """From frames and keypoints to a whole subject: camera, clean plate, statistics, footage report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.files import write_bytes
-from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.detection_report import DetectionReport, report
 from everybody_dance.pose.filtering import clean
@@ -21,20 +20,16 @@ from everybody_dance.pose.mattes import MatteReader
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.folder import MATTES, SHEET
 from everybody_dance.subject.manifest import SubjectManifest
-from everybody_dance.subject.prepare.camera import Stillness, measure_stillness
 from everybody_dance.subject.prepare.decode import Decoded
+from everybody_dance.subject.prepare.find_place import find_place
 from everybody_dance.subject.prepare.footage import advice, look_over
-from everybody_dance.subject.prepare.plate import Plate, clean_plate
-from everybody_dance.subject.prepare.registration import register, rewrite
+from everybody_dance.subject.prepare.plate import Plate
 from everybody_dance.subject.prepare.request import Request
 from everybody_dance.subject.prepare.sheet import contact_sheet
 from everybody_dance.subject.subject import Subject, read_frame
 
 FEWEST_FRAMES = 30
 """Training frames with a person, below which there is nothing to learn from."""
-
-LARGEST_DIFFERENCE = 25.0
-"""Median difference between two clips' empty places, of 255 and after their brightness is made equal."""
 
 
 def complete(request: Request, folder: Path, decoded: Decoded, identity: str) -> None:
@@ -61,18 +56,17 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     found = report(_joined(detected), detections[0].supplied)
     _advise(found)
 
-    place = _find_place(folder, decoded, keypoints, training)
+    place = find_place(folder, decoded, keypoints, training)
     keypoints, training, plate = place.keypoints, place.training, place.plate
-    # To a moving camera everything differs from the empty place.
-    known = plate.known & (not place.camera_moves)
     with closing(MatteReader(folder / MATTES)) as mattes:
-        footage = look_over(partial(_frame, folder), mattes.matte, keypoints, training, plate.image, known)
+        footage = look_over(partial(read_frame, folder), mattes.matte, keypoints, training, plate.image, plate.known)
     # The ground line starts anew at the edge of a clip, as it does at a cut.
     edges = sorted({*(clip.first for clip in clips if clip.first), *cuts})
     manifest = SubjectManifest(
         identity=identity,
         sources=request.sources,
-        size=size,
+        size=keypoints.size,
+        filmed_size=size,
         fps=keypoints.fps,
         detector=detections[0].detector,
         detection=found,
@@ -80,8 +74,7 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
         clips=clips,
         cuts=cuts,
         left_out=left_out,
-        camera_moves=place.camera_moves,
-        steadied=place.steadied,
+        camera=place.camera,
         camera_motion=place.stillness.motion,
         exposure_change=place.stillness.exposure_change,
         plate_unknown_share=plate.unknown_share,
@@ -94,78 +87,6 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     subject = Subject.create(folder, manifest, keypoints, plate.image, plate.known)
     sheet = cv2.imencode(".jpg", contact_sheet(subject)[..., ::-1])[1]
     write_bytes(folder / SHEET, sheet.tobytes())
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The place, and the footage as it shows it.
-
-    Attributes:
-        plate: the empty place.
-        stillness: of camera and light, before any frame was moved.
-        steadied: whether the frames were moved to stand the camera still.
-        keypoints: of all frames, moved with them.
-        training: frames that training may use.
-    """
-
-    plate: Plate
-    stillness: Stillness
-    steadied: bool
-    keypoints: Keypoints
-    training: NDArray[np.int64]
-
-    @property
-    def camera_moves(self) -> bool:
-        """Whether the camera moves even so."""
-        return self.stillness.camera_moves and not self.steadied
-
-
-def _find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: NDArray[np.int64]) -> _Place:
-    """Stand the camera still where it is held in the hand, and find the empty place.
-
-    Args:
-        folder: of the new subject, whose frames and mattes are moved where that is needed.
-        decoded: what was found in the footage.
-        keypoints: of all frames.
-        training: frames that training may use.
-    """
-    frame: Callable[[int], Image] = partial(_frame, folder)
-    stillness = measure_stillness(frame, keypoints, training)
-    registration = None
-    with closing(MatteReader(folder / MATTES)) as mattes:
-        matte: Callable[[int], Image] = mattes.matte
-        if stillness.shakes:
-            registration = register(frame, matte, np.flatnonzero(~decoded.elsewhere), len(keypoints))
-        if registration is not None:
-            frame, matte = partial(registration.frame, frame), partial(registration.covered, matte)
-            keypoints = registration.keypoints_moved(keypoints)
-            training = training[registration.found[training]]
-        _check_one_place(frame, matte, keypoints, decoded)
-        plate = clean_plate(frame, matte, keypoints, training)
-    if registration is not None:
-        rewrite(folder, registration, plate.image)
-    place = _Place(plate, stillness, registration is not None, keypoints, training)
-    if place.steadied:
-        events.remark(
-            "steadied",
-            f"The camera moves (by {stillness.motion:.1f} % of the picture's height): all frames were moved to where a"
-            " frame in the middle shows the place, and it stands still in the result.",
-            motion=stillness.motion,
-        )
-    elif place.camera_moves:
-        events.warn(
-            "camera-moves",
-            f"The camera moves (by {stillness.motion:.1f} % of the picture's height), and too much or in too bare a"
-            " place to make it stand still: there is no clean plate, and the whole picture is painted. A camera that"
-            " stands still gives much better results.",
-            motion=stillness.motion,
-        )
-    return place
-
-
-def _frame(folder: Path, index: int) -> Image:
-    events.check_cancelled()
-    return read_frame(folder, index)
 
 
 def _left_out(request: Request, decoded: Decoded) -> tuple[tuple[int, int], ...]:
@@ -231,32 +152,6 @@ def _report_plate(plate: Plate) -> None:
             " once while filming.",
             share=plate.unknown_share,
         )
-
-
-def _check_one_place(
-    frame: Callable[[int], Image], matte: Callable[[int], Image], keypoints: Keypoints, decoded: Decoded
-) -> None:
-    """Refuse clips that show different places (``different-places``)."""
-    plates = []
-    for clip in decoded.clips if len(decoded.clips) > 1 else ():
-        shown = clip.first + np.flatnonzero(~decoded.elsewhere[clip.first : max(clip.holdout, clip.first + 1)])
-        frames = shown[np.unique(np.linspace(0, len(shown) - 1, 24).astype(int))] if len(shown) else shown
-        plates.append(clean_plate(frame, matte, keypoints, frames.tolist()))
-    for plate in plates[1:]:
-        both = plates[0].known & plate.known
-        if not both.any():
-            events.warn(
-                "places-not-compared",
-                "Two of the videos show no part of the background in common, so it could not be checked that they show"
-                " the same place.",
-            )
-            continue
-        one, other = (picture.image[both].astype(np.float32) for picture in (plates[0], plate))
-        if np.median(np.abs(one - one.mean(axis=0) - other + other.mean(axis=0))) > LARGEST_DIFFERENCE:
-            raise DanceError(
-                "different-places",
-                "The videos show different places or camera positions. Prepare each place as a subject of its own.",
-            )
 
 
 def _renumbered(cuts: Sequence[int], frames: NDArray[np.int64]) -> list[int]:

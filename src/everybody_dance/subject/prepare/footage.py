@@ -290,7 +290,7 @@ def _look(
         pose = keypoints.pose(index)
         details.append(_detail(image, person_mask(pose, keypoints.size, 0.0)))
         outside = known & ~person_mask(pose, keypoints.size, 0.2)
-        disturbed.append(_different(image, plate, outside) > DISTURBED)
+        disturbed.append(differs(image, plate, outside) > DISTURBED)
     sharp = np.array(details)
     best = float(np.percentile(sharp, 90))
     return best, float((sharp < MOTION_BLUR * best).mean()), float(np.mean(disturbed))
@@ -336,8 +336,8 @@ def _detail(image: Image, region: NDArray[np.bool_]) -> float:
     return float(fine / max(coarse, 1e-3))
 
 
-def _different(image: Image, plate: Image, outside: NDArray[np.bool_]) -> float:
-    """Share of the picture that lies outside the person and differs from the empty place, exposure aside."""
+def differs(image: Image, plate: Image, outside: NDArray[np.bool_]) -> float:
+    """Share of the picture that lies in ``outside`` and differs from the empty place, exposure aside."""
     if not outside.any():
         return 0.0
     gain = float(np.median(image[outside].mean(axis=1)) / max(np.median(plate[outside].mean(axis=1)), 1.0))

@@ -112,7 +112,7 @@ class Request:
         """Whether a subject is what this preparation would give, however its options were spelled."""
         return (
             [source.sha256 for source in manifest.sources] == [source.sha256 for source in self.sources]
-            and manifest.size == self.size
+            and manifest.filmed_size == self.size
             and manifest.fps == self.rate
             and manifest.options.get("pose_identity") == self.pose_identity
             and all(self._held_out_as_in(clip, manifest.shows_place) for clip in manifest.clips)
