@@ -122,7 +122,7 @@ def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = 
 @app.command()
 def plate(seconds: float = 20.0, fps: int = 5) -> None:
     """The empty place behind rendered dancers who never leave the spot, against the true one."""
-    print("| dancer | known | mean error where known, of 255 |\n|---|---|---|")
+    print("| dancer | known | mean error where known, of 255 | mean error of the guess |\n|---|---|---|---|")
     count = round(seconds * fps)
     for name, dancer in DANCERS.items():
         shown = [render(dancer, CHOREOGRAPHIES["bow"], index / fps, SIZE).image for index in range(count)]
@@ -133,8 +133,9 @@ def plate(seconds: float = 20.0, fps: int = 5) -> None:
         mattes = [nothing if not found or found[0].matte is None else found[0].matte for found in people]
         keypoints = Keypoints(xy, confidence, SIZE, Fraction(fps))
         found = clean_plate(shown.__getitem__, mattes.__getitem__, keypoints, range(count))
-        error = np.abs(found.image.astype(int) - empty_room(dancer, SIZE))[found.known].mean()
-        print(f"| {name} | {found.known.mean():.1%} | {error:.2f} |", flush=True)
+        error = np.abs(found.image.astype(int) - empty_room(dancer, SIZE))
+        known, guess = error[found.known].mean(), error[~found.known].mean()
+        print(f"| {name} | {found.known.mean():.1%} | {known:.2f} | {guess:.2f} |", flush=True)
 
 
 @app.command()

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 LEAST, MOST = 0.002, 0.4
 """Shares of the picture that are filled with pieces of the rest."""
 
+ROOM = 8
+"""Pixels around the picture, so that what is missing does not touch its edge."""
+
 
 def inpainted(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Fill what is unknown with pieces of what is known that fit (He and Sun 2012, OpenCV's ``INPAINT_SHIFTMAP``).
@@ -30,7 +33,18 @@ def inpainted(image: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.
     space = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     cv2.xphoto.inpaint(space, np.uint8(255) * known, pieced, cv2.xphoto.INPAINT_SHIFTMAP)
     done = pieced.any(axis=-1) & ~known  # no colour is 0 in all of CIELAB
-    return np.where(done[..., None], cv2.cvtColor(pieced, cv2.COLOR_LAB2RGB), flowed)
+    return _seamless(np.where(done[..., None], cv2.cvtColor(pieced, cv2.COLOR_LAB2RGB), flowed), flowed, known)
+
+
+def _seamless(pieced: NDArray[np.uint8], flowed: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Take the light of each piece from where it meets what is known (Pérez and others 2003)."""
+    inner, outer = (
+        cv2.copyMakeBorder(picture, ROOM, ROOM, ROOM, ROOM, cv2.BORDER_REPLICATE) for picture in (pieced, flowed)
+    )
+    missing = np.pad(np.uint8(255) * ~known, ROOM)
+    x, y, width, height = cv2.boundingRect(missing)
+    done = cv2.seamlessClone(inner, outer, missing, (x + width // 2, y + height // 2), cv2.NORMAL_CLONE)
+    return np.where(known[..., None], pieced, done[ROOM:-ROOM, ROOM:-ROOM])
 
 
 def _flowed(image: NDArray[np.uint8], known: NDArray[np.bool_], down: int) -> NDArray[np.uint8]:
