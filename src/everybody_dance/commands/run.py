@@ -17,7 +17,7 @@ from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 def run(
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
     target: Annotated[Path, typer.Argument(help="Video of the person who is to dance it.", metavar="TARGET")],
-    out: options.OutVideo,
+    out: options.OutResult,
     subject: Annotated[
         Path | None,
         typer.Option(help="Folder for the prepared and trained target; beside OUT by default.", metavar="DIR"),

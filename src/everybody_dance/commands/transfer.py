@@ -22,7 +22,7 @@ def transfer(
         Path, typer.Argument(help="Folder of a trained subject, or a performer's model folder.", metavar="SUBJECT")
     ],
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
-    out: options.OutVideo,
+    out: options.OutResult,
     pose: options.Pose = DEFAULTS.pose,
     smooth: Annotated[options.Smoothing, typer.Option(help="Smooth the source's motion over time.")] = SMOOTHING,
     compare: Annotated[

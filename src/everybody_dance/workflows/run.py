@@ -24,7 +24,7 @@ class RunRequest:
     Attributes:
         source: video of somebody dancing.
         target: video of the person who is to dance it.
-        out: the video to write.
+        out: the video to write, or a folder for PNG frames, as in ``TransferRequest``.
         subject: folder for the prepared and trained target; None: beside ``out``.
         training: what to train, and how long.
         transfer: how the dance is read and placed.
