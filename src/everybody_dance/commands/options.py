@@ -105,6 +105,11 @@ Background = Annotated[
         show_default=False,
     ),
 ]
+Shadow = StrEnum("Shadow", ["KEEP", "NONE"])
+KEEP = Shadow("keep")
+ShadowChoice = Annotated[
+    Shadow, typer.Option("--shadow", help="With --background: whether the person's shadow falls on its floor.")
+]
 Preset = Annotated[PresetName, typer.Option(help="What to train and how.")]
 Minutes = Annotated[
     float | None, typer.Option(help="Minutes of training in all.", callback=_more_than_zero, metavar="M")

@@ -25,6 +25,7 @@ def run(
     minutes: options.Minutes = DEFAULT_MINUTES,
     preset: options.Preset = options.FAST,
     background: options.Background = None,
+    shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
     restart: options.Restart = False,
     as_json: options.AsJson = False,
@@ -45,7 +46,7 @@ def run(
             out=out,
             subject=subject,
             training=training,
-            transfer=TransferConfig(background=background),
+            transfer=TransferConfig(background=background, shadow=shadow == options.KEEP),
             begin_again=restart,
         )
         done = work(request)

@@ -48,6 +48,7 @@ def transfer_dance(
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
+    shadow: bool = True,
     on_progress: OnProgress = ignore_progress,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``.
@@ -59,7 +60,7 @@ def transfer_dance(
             frames. Written whole or not at all.
         comparison: also write source, pose and result side by side there.
         truth: a video of the target really dancing it, to stand beside the result in the comparison.
-        background: as in ``TransferConfig``.
+        background, shadow: as in ``TransferConfig``.
         on_progress: told the frames painted.
 
     Raises:
@@ -87,8 +88,8 @@ def transfer_dance(
             beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
         for done, picture in enumerate(dance_clip(performer, dance.placed, dance.detection.cuts), 1):
             if behind is not None:
-                picture = replace(picture, frame=over(picture, performer.plate, next(behind)))
-            writer.write(cut_out(picture, performer.plate) if transparent else picture.frame)
+                picture = replace(picture, frame=over(picture, performer.plate, next(behind), shadow))
+            write(cut_out(picture, performer.plate, shadow) if transparent else picture.frame)
             if beside is not None:
                 beside.write(picture)
             on_progress(done, len(seen))

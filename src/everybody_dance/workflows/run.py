@@ -81,5 +81,6 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         size = trained.performer.manifest.size
         if size != subject.manifest.size:  # some presets paint smaller pictures
             dance = find_dance(request.source, trained.performer.manifest.statistics, size, request.transfer)
-        painted = paint(trained.performer, dance, request.out, background=request.transfer.background)
+        config = request.transfer
+        painted = paint(trained.performer, dance, request.out, background=config.background, shadow=config.shadow)
         return RunResult(prepared, trained, painted)

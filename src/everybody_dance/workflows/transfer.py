@@ -98,10 +98,10 @@ def transfer(
     with listening(listener, cancellation):
         check_transfer(request.source, [request.out, request.comparison], request.performer, request.config)
         performer = Model(request.performer).load(request.device)
-        background = request.config.background
+        background, shadow = request.config.background, request.config.shadow
         check_matte(performer.manifest.over_plate, background)
         dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, request.config)
-        return paint(performer, dance, request.out, comparison=request.comparison, background=background)
+        return paint(performer, dance, request.out, comparison=request.comparison, background=background, shadow=shadow)
 
 
 def preview(
@@ -178,11 +178,19 @@ def paint(
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
+    shadow: bool = True,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``; as ``transfer_dance``."""
     with events.stage("Dancing") as stage:
         done = transfer_dance(
-            performer, dance, out, comparison=comparison, truth=truth, background=background, on_progress=stage
+            performer,
+            dance,
+            out,
+            comparison=comparison,
+            truth=truth,
+            background=background,
+            shadow=shadow,
+            on_progress=stage,
         )
     events.wrote("result", done.out)
     if done.comparison is not None:
