@@ -15,6 +15,7 @@ from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.images import Box, Image
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.skeleton import FEET
 from everybody_dance.synthesis.backdrop import backdrops, check_background, check_matte, cut_out, filling, over
 from everybody_dance.synthesis.stream import Picture
@@ -35,9 +36,8 @@ def picture() -> Picture:
     cv2.circle(matte, (32, 24), 12, 1.0, -1)
     matte = cv2.GaussianBlur(matte, (0, 0), 2)[..., None]
     frame = (matte * PERSON + (1 - matte) * PLATE).round().astype(np.uint8)
-    shown = Picture(frame, Box(0, 0, *SIZE), None, matte)
-    # ``matte`` asks whether a pose was drawn, not which.
-    return replace(shown, drawn="a pose")  # type: ignore[arg-type]
+    nobody = Keypoints.empty(1, SIZE, Fraction(25)).pose(0)
+    return Picture(frame, Box(0, 0, *SIZE), PoseImage(nobody, SIZE[1]), matte)
 
 
 def test_the_person_in_front_of_something_else() -> None:
@@ -109,6 +109,18 @@ class TestShadow:
     def test_no_halo_where_there_is_none(self) -> None:
         for shown in (self.shown(0.0), self.shown(colour=(0, 1, 1))):  # a red reflection is no shadow
             assert np.array_equal(cut_out(shown, self.FLOOR, shadow=True), cut_out(shown, self.FLOOR, shadow=False))
+
+    @pytest.mark.parametrize(("left", "alpha"), [(0.5, 255), (0.0, 0)])
+    def test_a_hole_in_the_mask_is_the_person_and_what_was_not_painted_is_not(self, left: float, alpha: int) -> None:
+        shown = self.shown(0.0)
+        hole = slice(75, 85), slice(75, 85)
+        assert shown._mask is not None
+        shown._mask[hole] = left
+        shown.frame[hole] = (190, 195, 200)
+        alone = cut_out(shown, self.FLOOR, shadow=False)[hole][2:-2, 2:-2]
+        assert np.abs(alone[..., 3].astype(int) - alpha).max() <= 3
+        if alpha:
+            assert np.abs(alone[..., :3].astype(int) - (190, 195, 200)).max() <= 2
 
     def test_without_feet_there_is_no_floor(self) -> None:
         shown = self.shown()

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Box, Image, resized
@@ -21,6 +22,16 @@ NONE = "none"
 
 LEAST, MOST = 180, 250
 """Values of a picture's matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
+
+CORE = 0.03
+"""Limbs that are thinner by this all around, in body heights, are the person wherever the pose is right."""
+
+HOLE = 50, 127
+"""Values of the matte, of 255, between which a pixel of the core begins to be, and is, a hole in the person: where
+nothing was painted the pose is wrong, or a limb is behind something."""
+
+SOFT = 256
+"""The core's edge is smoothed with a standard deviation of the frame's height divided by this."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -121,7 +132,7 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
     the matte is below ``LEAST``: there G repainted the shadows and the light of the place. A shadow s is black with
     alpha: what it lies on becomes (1 - s) as bright.
     """
-    matte = picture.matte
+    matte = _solid(picture)
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
     alpha = np.asarray(cv2.LUT(matte, steps), np.uint8)
     share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
@@ -133,6 +144,17 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
         colours = np.round(colours * (person / np.maximum(both, 1e-6))[..., None]).astype(np.uint8)
         alpha = np.round(255 * both).astype(np.uint8)
     return np.dstack([colours, alpha])
+
+
+def _solid(picture: Picture) -> Image:
+    """uint8 (H, W): the matte of ``picture`` without the holes that it has where the person looks like the plate."""
+    matte = picture.matte
+    if picture.drawn is None:
+        return matte
+    core = person_mask(picture.drawn.pose, (matte.shape[1], matte.shape[0]), -CORE).astype(np.float32)
+    soft = cv2.GaussianBlur(core, (0, 0), len(matte) / SOFT)
+    opened = ((matte - np.float32(HOLE[0])) / (HOLE[1] - HOLE[0])).clip(0, 1)
+    return np.asarray(np.round(matte + soft * opened * (255 - matte)), np.uint8)
 
 
 def _picture(path: Path) -> Image:
