@@ -9,14 +9,20 @@ import av
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from everybody_dance.drawing.person_mask import person_mask
+from everybody_dance.drawing.pose_image import PoseImage
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.images import Box, Image
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.skeleton import FEET
 from everybody_dance.synthesis.backdrop import backdrops, check_background, check_matte, cut_out, filling, over
 from everybody_dance.synthesis.stream import Picture
 from everybody_dance.video.provenance import AI_COMMENT, made_by_ai
 from everybody_dance.video.reader import VideoReader, probe
 from everybody_dance.video.writer import VideoWriter
+from figures import clip, standing
 from worlds import LittleWorld, dance
 
 SIZE = (64, 48)
@@ -30,15 +36,14 @@ def picture() -> Picture:
     cv2.circle(matte, (32, 24), 12, 1.0, -1)
     matte = cv2.GaussianBlur(matte, (0, 0), 2)[..., None]
     frame = (matte * PERSON + (1 - matte) * PLATE).round().astype(np.uint8)
-    shown = Picture(frame, Box(0, 0, *SIZE), None, matte)
-    # ``matte`` asks whether a pose was drawn, not which.
-    return replace(shown, drawn="a pose")  # type: ignore[arg-type]
+    nobody = Keypoints.empty(1, SIZE, Fraction(25)).pose(0)
+    return Picture(frame, Box(0, 0, *SIZE), PoseImage(nobody, SIZE[1]), matte)
 
 
 def test_the_person_in_front_of_something_else() -> None:
     shown, behind = picture(), np.full((48, 64, 3), (255, 255, 255), np.uint8)
-    result = over(shown, PLATE, behind).astype(float)
-    share = cut_out(shown, PLATE)[..., 3:] / 255
+    result = over(shown, PLATE, behind, shadow=False).astype(float)
+    share = cut_out(shown, PLATE, shadow=False)[..., 3:] / 255
     assert np.abs(result - (share * PERSON + (1 - share) * 255)).max() <= 3
     inside, outside = shown.matte > 251, shown.matte < 175
     assert np.abs(result[inside] - PERSON).max() <= 3
@@ -48,15 +53,81 @@ def test_the_person_in_front_of_something_else() -> None:
 def test_a_frame_without_anybody_is_the_background() -> None:
     empty = Picture(PLATE, Box(0, 0, *SIZE), None, None)
     behind = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    assert np.array_equal(over(empty, PLATE, behind), behind)
-    assert not cut_out(empty, PLATE).any()
+    assert np.array_equal(over(empty, PLATE, behind, shadow=True), behind)
+    assert not cut_out(empty, PLATE, shadow=True).any()
 
 
 def test_cut_out_has_the_colours_of_the_person_alone() -> None:
-    alone = cut_out(picture(), PLATE)
+    alone = cut_out(picture(), PLATE, shadow=False)
     solid = alone[..., 3] > 40
     assert np.abs(alone[solid][:, :3].astype(int) - PERSON).max() <= 3
     assert not alone[alone[..., 3] == 0].any()
+
+
+class TestShadow:
+    """Somebody on a floor of 200 of 255, whose feet are in a round soft shadow that takes half of the light."""
+
+    HEIGHT, GROUND = 150, 170
+    FLOOR = np.full((200, 160, 3), 200, np.uint8)
+
+    def shown(self, shadow: Image | float = 0.5, colour: tuple[float, float, float] = (1, 1, 1)) -> Picture:
+        """The shadow takes ``shadow`` of the light, ``colour`` of it by channel."""
+        pose = clip([standing(80, self.GROUND, self.HEIGHT)], size=(160, 200)).pose(0)
+        disc = np.zeros((200, 160), np.float32)
+        cv2.ellipse(disc, (80, self.GROUND), (40, 16), 0, 0, 360, (1.0,), -1)
+        disc = cv2.GaussianBlur(disc, (0, 0), 3)
+        self.true = shadow * disc
+        matte = cv2.GaussianBlur(person_mask(pose, (160, 200), 0.0).astype(np.float32), (0, 0), 1)
+        self.person = matte > 0
+        floor = self.FLOOR * (1 - self.true[..., None] * np.array(colour))
+        frame = (matte[..., None] * PERSON + (1 - matte[..., None]) * floor).round().astype(np.uint8)
+        mask = np.maximum(matte, 0.6 * (disc > 0.01))[..., None].astype(np.float32)  # G paints the shadow as well
+        return Picture(frame, Box(0, 0, 160, 200), PoseImage(pose, 200), mask)
+
+    def dark(self) -> NDArray[np.bool_]:
+        """Where the shadow is deep and the person is not."""
+        dark = ~self.person & (self.true > 0.4)
+        assert dark.sum() > 100
+        return dark
+
+    def test_it_falls_on_what_is_behind(self) -> None:
+        shown, behind = self.shown(), np.full((200, 160, 3), (250, 120, 60), np.uint8)
+        kept, left = (over(shown, self.FLOOR, behind, shadow).astype(float) for shadow in (True, False))
+        lost, dark = 1 - (kept / left).min(axis=2), self.dark()
+        assert np.abs(lost - self.true)[dark].mean() < 0.1
+        assert np.abs(kept - left)[: self.GROUND - 30].max() <= 1
+        assert np.abs(left - behind)[~self.person].max() == 0
+        inside = shown.matte >= 251
+        assert np.array_equal(kept[inside], left[inside])
+
+    def test_it_is_black_with_alpha(self) -> None:
+        alone = cut_out(self.shown(), self.FLOOR, shadow=True)
+        dark = self.dark()
+        assert np.abs(alone[dark][:, 3] / 255 - self.true[dark]).mean() < 0.1
+        assert alone[dark][:, :3].max() == 0
+
+    def test_no_halo_where_there_is_none(self) -> None:
+        for shown in (self.shown(0.0), self.shown(colour=(0, 1, 1))):  # a red reflection is no shadow
+            assert np.array_equal(cut_out(shown, self.FLOOR, shadow=True), cut_out(shown, self.FLOOR, shadow=False))
+
+    @pytest.mark.parametrize(("left", "alpha"), [(0.5, 255), (0.0, 0)])
+    def test_a_hole_in_the_mask_is_the_person_and_what_was_not_painted_is_not(self, left: float, alpha: int) -> None:
+        shown = self.shown(0.0)
+        hole = slice(75, 85), slice(75, 85)
+        assert shown._mask is not None
+        shown._mask[hole] = left
+        shown.frame[hole] = (190, 195, 200)
+        alone = cut_out(shown, self.FLOOR, shadow=False)[hole][2:-2, 2:-2]
+        assert np.abs(alone[..., 3].astype(int) - alpha).max() <= 3
+        if alpha:
+            assert np.abs(alone[..., :3].astype(int) - (190, 195, 200)).max() <= 2
+
+    def test_without_feet_there_is_no_floor(self) -> None:
+        shown = self.shown()
+        assert shown.drawn is not None
+        pose = shown.drawn.pose
+        footless = replace(shown, drawn=PoseImage(pose.without(np.isin(np.arange(137), FEET)), 200))
+        assert np.array_equal(cut_out(footless, self.FLOOR, shadow=True), cut_out(footless, self.FLOOR, shadow=False))
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (100, 64), (30, 90), (7, 7)])
@@ -159,6 +230,10 @@ class TestCommand:
         assert not (tmp_path / "o.mp4").exists()
         done = dance("transfer", little_world.subject, little_world.source, "--out", tmp_path / "o.webm", "--json")
         assert done.error == ("bad-suffix", "o.webm must end in .mp4, .m4v, .mov to be a video.")
+
+    def test_a_shadow_left_out_of_no_background(self, little_world: LittleWorld, tmp_path: Path) -> None:
+        assert self.run(little_world, tmp_path / "o.mp4", "--shadow", "none") == "shadow-alone"
+        assert self.run(little_world, tmp_path / "o.mp4", "--shadow", "none", "--background", "#ffffff") == ""
 
     def test_it_never_overwrites_the_background(self, little_world: LittleWorld, tmp_path: Path) -> None:
         with VideoWriter(tmp_path / "b.mp4", SIZE, Fraction(10)) as writer:

@@ -54,6 +54,13 @@ def test_two_videos_make_a_third(known: LittleWorld, tmp_path: Path) -> None:
         assert sum(1 for _ in reader) == SOURCE_FRAMES
 
 
+def test_frames_and_their_subject_beside_them(known: LittleWorld, tmp_path: Path) -> None:
+    outcome = run(known, tmp_path / "frames", "--minutes", 0.01, "--background", "none", "--shadow", "none")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.report["outputs"]["subject"] == str(tmp_path / "frames.subject")
+    assert len(list((tmp_path / "frames").iterdir())) == SOURCE_FRAMES
+
+
 @pytest.mark.slow
 def test_what_is_done_is_picked_up_by_content(known: LittleWorld, tmp_path: Path) -> None:
     first = run(known, tmp_path / "a.mp4", "--minutes", 0.01, "--subject", str(tmp_path / "s"))

@@ -357,12 +357,19 @@ class TestFiles:
             path.write_bytes(b"x")
         building = temporary_path(tmp_path)
         building.mkdir()
+        frames = temporary_path(tmp_path, files._FOLDER)
+        dead_frames = tmp_path / frames.name.replace(f"-{os.getpid()}-", "-999999999-")
+        frames.mkdir()
+        dead_frames.mkdir()
         sweep(tmp_path)
         assert not dead.exists()
+        assert not dead_frames.exists()
         assert building.exists()
         sweep(tmp_path, locked=True)
         assert not building.exists()
-        assert alive.exists()  # a video that another process of ours writes into a subject's folder
+        # Results that another process of ours writes into a subject's folder.
+        assert alive.exists()
+        assert frames.exists()
         assert other.exists()
 
     def test_every_name_the_disk_allows(self, tmp_path: Path) -> None:
@@ -381,11 +388,18 @@ class TestFiles:
         video.write_bytes(b"film")
         (folder / "model").mkdir(parents=True)
         (tmp_path / "link.mp4").symlink_to(video)
+        (tmp_path / "taken").write_bytes(b"notes")
+        (tmp_path / "film.mp4").mkdir()
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "empty link").symlink_to(tmp_path / "empty")
         for out, code in (
             (video, "overwrites-input"),
             (tmp_path / "link.mp4", "overwrites-input"),
             (folder / "model" / "out.mp4", "overwrites-input"),
-            (folder, "is-a-folder"),
+            (folder, "overwrites-input"),  # frames in its place would be
+            (tmp_path / "film.mp4", "is-a-folder"),
+            (tmp_path / "taken", "not-empty"),
+            (tmp_path / "empty link", "not-empty"),
             (tmp_path / ("n" * 253 + ".mp4"), "name-too-long"),
             (tmp_path / "\udce9.mp4", "bad-name"),
         ):
@@ -397,7 +411,10 @@ class TestFiles:
         assert caught.value.code == "same-output"
         with pytest.raises(DanceError):
             check_outputs([video / "out.mp4"])
-        check_outputs([folder / "out.mp4", tmp_path / "new" / "out.mp4"], [video, folder / "model"])
+        check_outputs(
+            [folder / "out.mp4", tmp_path / "new" / "out.mp4", tmp_path / "empty", tmp_path / "fresh"],
+            [video, folder / "model"],
+        )
         assert video.read_bytes() == b"film"
 
     def test_inputs(self, tmp_path: Path) -> None:

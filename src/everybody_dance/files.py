@@ -22,22 +22,31 @@ from everybody_dance.errors import DanceError, UsageError
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.dance-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}(\.[^.]*)?")
 
+_FOLDER = ".folder"
+"""Suffix of temporary folders that are made without a lock."""
+
 LOCK = ".dance-lock"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it onto ``path`` when the block ends without an exception.
 
     The temporary file keeps the suffix, so that writers which choose a format by name still do.
     On an exception the temporary file is removed and ``path`` stays as it was.
 
+    Args:
+        path: what is written.
+        folder: a folder is: the temporary one is made, and takes no other place than that of an empty folder.
+
     Raises:
         DanceError: the disk is full (``disk-full``), or the place cannot be written (``cannot-write``).
     """
-    temporary = temporary_path(path.parent, path.suffix)
+    temporary = temporary_path(path.parent, _FOLDER if folder else path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if folder:
+            temporary.mkdir()
         yield temporary
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
@@ -50,6 +59,8 @@ def replacing(path: Path) -> Iterator[Path]:
             raise explain_failure(error) from error
         raise explain_write_failure(error, path) from error
     finally:
+        if folder:
+            shutil.rmtree(temporary, ignore_errors=True)
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
@@ -64,8 +75,9 @@ def sweep(folder: Path, *, locked: bool = False) -> None:
 
     Args:
         folder: where to look, not below.
-        locked: the caller holds the folder's lock. Temporary folders are made under it alone, so all of them go.
-            Files go only when their process on this machine has ended: a video may be written here without the lock.
+        locked: the caller holds the folder's lock. Temporary folders without a suffix are made under it alone, so all
+            of them go. The rest goes only when its process on this machine has ended: a result may be written here
+            without the lock.
     """
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -73,7 +85,7 @@ def sweep(folder: Path, *, locked: bool = False) -> None:
             if name is None:
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
-            if not (locked and is_folder) and (name[1] != _HOST or _running(int(name[2]))):
+            if not (locked and is_folder and name[3] is None) and (name[1] != _HOST or _running(int(name[2]))):
                 continue
             if is_folder:
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -114,7 +126,15 @@ def explain_write_failure(error: OSError, path: Path) -> OSError | DanceError:
         return DanceError("disk-full", f"The disk is full: {path} could not be written. What was there before is kept.")
     if error.errno == errno.ENAMETOOLONG:
         return UsageError("name-too-long", f"The name {path.name[:40]}... is too long for this disk.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT):
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENOENT,
+        errno.ENOTEMPTY,
+    ):
         return DanceError("cannot-write", f"{path} cannot be written: {os.strerror(error.errno)}.")
     return error
 
@@ -183,22 +203,28 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
     """Refuse outputs that cannot be written, or would overwrite what is read, before hours of work.
 
     Args:
-        outputs: every file that will be written, derived ones included.
+        outputs: everything that will be written, derived names included: files, and folders (``names_folder``).
         inputs: files, and folders nothing in which may be overwritten.
 
     Raises:
         UsageError: an output is an input or lies in a folder of ``inputs`` (``overwrites-input``), is another output
-            (``same-output``), or has a name as in ``check_name``.
+            (``same-output``), or has a name as in ``check_name``; a file's name is a folder's (``is-a-folder``), or a
+            folder is neither new nor empty (``not-empty``).
         DanceError: its folder cannot be made or written (``cannot-write``, ``disk-full``).
     """
     for index, out in enumerate(outputs):
         check_name(out)
         for path in inputs:
-            if _same(out, path) or (path.is_dir() and path.resolve() in out.resolve().parents):
-                raise UsageError("overwrites-input", f"{out} is an input, or belongs to one; choose another name.")
+            inside = path.is_dir() and path.resolve() in out.resolve().parents
+            if _same(out, path) or inside or (names_folder(out) and out.resolve() in path.resolve().parents):
+                raise UsageError(
+                    "overwrites-input", f"{out} is an input, or belongs to one or holds one; choose another name."
+                )
         if any(_same(out, other) for other in outputs[:index]):
             raise UsageError("same-output", f"{out} would be written twice; choose another name.")
-        if out.is_dir():
+        if names_folder(out):
+            _check_replaceable(out)
+        elif out.is_dir():
             raise UsageError("is-a-folder", f"{out} is a folder; give the name of a file.")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -209,6 +235,26 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise DanceError("cannot-write", f"Nothing can be written to {out.parent}.")
         sweep(out.parent)
+
+
+def names_folder(out: Path) -> bool:
+    """Whether a result of this name is a folder of pictures and not a video: it has no suffix."""
+    return not out.suffix
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse a folder whose place a new one cannot take."""
+    if os.path.lexists(folder) and (
+        folder.is_symlink()
+        or not folder.is_dir()
+        or folder.is_mount()
+        or folder.samefile(Path.cwd())
+        or any(folder.iterdir())
+    ):
+        raise UsageError(
+            "not-empty",
+            f"{folder} must be new or an empty folder (no link, mount point or current folder); choose another name.",
+        )
 
 
 def _same(one: Path, other: Path) -> bool:

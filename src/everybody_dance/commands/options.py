@@ -66,17 +66,27 @@ def _refine(text: str) -> str:
     return text
 
 
-def _video_name(path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise typer.BadParameter(f"{path.name} must end in .mp4, .m4v or .mov, or in .webm with --background none")
+def _result_name(path: Path | None) -> Path | None:
+    if path is not None and (not path.name or path.suffix.lower() not in ("", *VIDEO_SUFFIXES)):
+        raise typer.BadParameter(
+            f"{path} must end in .mp4, .m4v or .mov, or in .webm with --background none; or in none of it, to be a"
+            " folder for PNG frames"
+        )
     return path
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout; all else goes to stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")]
-OutVideo = Annotated[
-    Path, typer.Option("--out", help="The video to write.", metavar="OUT.mp4", callback=_video_name, show_default=False)
+OutResult = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        help="The video to write; or a folder, new or empty, for PNG frames.",
+        metavar="OUT.mp4|DIR/",
+        callback=_result_name,
+        show_default=False,
+    ),
 ]
 Pose = Annotated[
     str,
@@ -94,6 +104,11 @@ Background = Annotated[
         metavar="FILE|#RRGGBB|none",
         show_default=False,
     ),
+]
+Shadow = StrEnum("Shadow", ["KEEP", "NONE"])
+KEEP = Shadow("keep")
+ShadowChoice = Annotated[
+    Shadow, typer.Option("--shadow", help="With --background: whether the person's shadow falls on its floor.")
 ]
 Preset = Annotated[PresetName, typer.Option(help="What to train and how.")]
 Minutes = Annotated[

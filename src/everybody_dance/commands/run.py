@@ -17,7 +17,7 @@ from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 def run(
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
     target: Annotated[Path, typer.Argument(help="Video of the person who is to dance it.", metavar="TARGET")],
-    out: options.OutVideo,
+    out: options.OutResult,
     subject: Annotated[
         Path | None,
         typer.Option(help="Folder for the prepared and trained target; beside OUT by default.", metavar="DIR"),
@@ -25,6 +25,7 @@ def run(
     minutes: options.Minutes = DEFAULT_MINUTES,
     preset: options.Preset = options.FAST,
     background: options.Background = None,
+    shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
     restart: options.Restart = False,
     as_json: options.AsJson = False,
@@ -45,7 +46,7 @@ def run(
             out=out,
             subject=subject,
             training=training,
-            transfer=TransferConfig(background=background),
+            transfer=TransferConfig(background=background, shadow=shadow == options.KEEP),
             begin_again=restart,
         )
         done = work(request)

@@ -22,7 +22,7 @@ def transfer(
         Path, typer.Argument(help="Folder of a trained subject, or a performer's model folder.", metavar="SUBJECT")
     ],
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
-    out: options.OutVideo,
+    out: options.OutResult,
     pose: options.Pose = DEFAULTS.pose,
     smooth: Annotated[options.Smoothing, typer.Option(help="Smooth the source's motion over time.")] = SMOOTHING,
     compare: Annotated[
@@ -39,6 +39,7 @@ def transfer(
         bool, typer.Option("--no-normalize", help="Leave the dance where it is, instead of fitting it to the subject.")
     ] = False,
     background: options.Background = DEFAULTS.background,
+    shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -50,7 +51,13 @@ def transfer(
                 "preview-alone",
                 "--preview-normalization goes with neither --compare nor --no-normalize nor --background.",
             )
-        config = TransferConfig(pose=pose, smoothing=smooth, normalize=not no_normalize, background=background)
+        config = TransferConfig(
+            pose=pose,
+            smoothing=smooth,
+            normalize=not no_normalize,
+            background=background,
+            shadow=shadow == options.KEEP,
+        )
         from everybody_dance.workflows.transfer import PreviewRequest, TransferRequest, preview
         from everybody_dance.workflows.transfer import transfer as work
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Box, Image, resized
+from everybody_dance.synthesis.shadow import floor_shadow
 from everybody_dance.synthesis.stream import Picture
 from everybody_dance.video.reader import VideoReader, probe
 
@@ -20,6 +22,16 @@ NONE = "none"
 
 LEAST, MOST = 180, 250
 """Values of a picture's matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
+
+CORE = 0.03
+"""Limbs that are thinner by this all around, in body heights, are the person wherever the pose is right."""
+
+HOLE = 50, 127
+"""Values of the matte, of 255, between which a pixel of the core begins to be, and is, a hole in the person: where
+nothing was painted the pose is wrong, or a limb is behind something."""
+
+SOFT = 256
+"""The core's edge is smoothed with a standard deviation of the frame's height divided by this."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -99,32 +111,50 @@ def filling(image: Image, size: tuple[int, int]) -> Image:
     return Box((large[0] - size[0]) // 2, (large[1] - size[1]) // 2, *size).cut(resized(image, large))
 
 
-def over(picture: Picture, plate: Image, behind: Image) -> Image:
+def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
     """The person of ``picture`` in front of ``behind`` instead of their own place.
 
     Args:
         picture: from a stream.
         plate: uint8 (H, W, 3), the performer's clean plate.
         behind: uint8 (H, W, 3).
+        shadow: it falls on ``behind``.
     """
-    person = cut_out(picture, plate)
+    person = cut_out(picture, plate, shadow)
     share = person[..., 3:].astype(np.float32) / 255
     return np.asarray(np.round(share * person[..., :3] + (1 - share) * behind), np.uint8)
 
 
-def cut_out(picture: Picture, plate: Image) -> Image:
-    """uint8 (H, W, 4): the person of ``picture`` alone, straight colours and alpha.
+def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
+    """uint8 (H, W, 4): the person of ``picture`` alone, or with their shadow, straight colours and alpha.
 
     A frame is I = m C + (1 - m) P with matte m and plate P, so the colours are C = P + (I - P) / m. Alpha is 0 where
-    the matte is below ``LEAST``: there G repainted the shadows and the light of the place.
+    the matte is below ``LEAST``: there G repainted the shadows and the light of the place. A shadow s is black with
+    alpha: what it lies on becomes (1 - s) as bright.
     """
-    matte = picture.matte
+    matte = _solid(picture)
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
-    alpha = cv2.LUT(matte, steps)
+    alpha = np.asarray(cv2.LUT(matte, steps), np.uint8)
     share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
     colours = (plate + (picture.frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
     colours[alpha == 0] = 0
+    if shadow and picture.drawn is not None:
+        person = alpha.astype(np.float32) / 255
+        both = person + (1 - person) * floor_shadow(picture.frame, plate, alpha, picture.drawn.pose)
+        colours = np.round(colours * (person / np.maximum(both, 1e-6))[..., None]).astype(np.uint8)
+        alpha = np.round(255 * both).astype(np.uint8)
     return np.dstack([colours, alpha])
+
+
+def _solid(picture: Picture) -> Image:
+    """uint8 (H, W): the matte of ``picture`` without the holes that it has where the person looks like the plate."""
+    matte = picture.matte
+    if picture.drawn is None:
+        return matte
+    core = person_mask(picture.drawn.pose, (matte.shape[1], matte.shape[0]), -CORE).astype(np.float32)
+    soft = cv2.GaussianBlur(core, (0, 0), len(matte) / SOFT)
+    opened = ((matte - np.float32(HOLE[0])) / (HOLE[1] - HOLE[0])).clip(0, 1)
+    return np.asarray(np.round(matte + soft * opened * (255 - matte)), np.uint8)
 
 
 def _picture(path: Path) -> Image:

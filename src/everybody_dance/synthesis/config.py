@@ -11,7 +11,8 @@ class TransferConfig:
     """What a user may choose about a transfer.
 
     Raises:
-        UsageError: a value is not known (``unknown-smoothing``).
+        UsageError: a value is not known (``unknown-smoothing``), or ``shadow`` is left out of their own place
+            (``shadow-alone``).
     """
 
     pose: str = DEFAULT_DETECTOR
@@ -27,6 +28,11 @@ class TransferConfig:
     """What the person dances in front of: ``#RRGGBB``, a picture, a video, or ``none`` for a transparent result; by
     default their own place."""
 
+    shadow: bool = True
+    """With a ``background``: the shadow falls on its floor, or is black with alpha; otherwise it is left out."""
+
     def __post_init__(self) -> None:
         if self.smoothing not in SMOOTHINGS:
             raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")
+        if not self.shadow and self.background is None:
+            raise UsageError("shadow-alone", "--shadow none goes with --background: the shadow belongs to the place.")

@@ -1,4 +1,4 @@
-"""A dance to a result video: the target person dances it."""
+"""A dance to a result, a video or PNG frames: the target person dances it."""
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -6,11 +6,13 @@ from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.files import names_folder
 from everybody_dance.performer.performer import Performer
 from everybody_dance.synthesis.backdrop import NONE, backdrops, check_matte, cut_out, over
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.comparison import Comparison
 from everybody_dance.synthesis.source import Dance, unlike_share
+from everybody_dance.video.frames import frames_into
 from everybody_dance.video.writer import VideoWriter
 
 OTHER_SPEED = 1.6
@@ -46,6 +48,7 @@ def transfer_dance(
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
+    shadow: bool = True,
     on_progress: OnProgress = ignore_progress,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``.
@@ -53,10 +56,11 @@ def transfer_dance(
     Args:
         performer: the target.
         dance: placed in the performer's frame.
-        out: the result, with the source's sound, at the source's rate; written whole or not at all.
+        out: the result, with the source's sound, at the source's rate; a name without a suffix is a folder of PNG
+            frames. Written whole or not at all.
         comparison: also write source, pose and result side by side there.
         truth: a video of the target really dancing it, to stand beside the result in the comparison.
-        background: as in ``TransferConfig``.
+        background, shadow: as in ``TransferConfig``.
         on_progress: told the frames painted.
 
     Raises:
@@ -69,7 +73,11 @@ def transfer_dance(
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
         transparent = background == NONE
-        writer = stack.enter_context(VideoWriter(out, size, fps, sound_of=dance.video, transparent=transparent))
+        if names_folder(out):
+            write = stack.enter_context(frames_into(out))
+        else:
+            video = VideoWriter(out, size, fps, sound_of=dance.video, transparent=transparent)
+            write = stack.enter_context(video).write
         behind = (
             None
             if background is None or transparent
@@ -80,8 +88,8 @@ def transfer_dance(
             beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
         for done, picture in enumerate(dance_clip(performer, dance.placed, dance.detection.cuts), 1):
             if behind is not None:
-                picture = replace(picture, frame=over(picture, performer.plate, next(behind)))
-            writer.write(cut_out(picture, performer.plate) if transparent else picture.frame)
+                picture = replace(picture, frame=over(picture, performer.plate, next(behind), shadow))
+            write(cut_out(picture, performer.plate, shadow) if transparent else picture.frame)
             if beside is not None:
                 beside.write(picture)
             on_progress(done, len(seen))

@@ -1,6 +1,7 @@
-"""The statement that a video was made by AI: a comment, and the IPTC digital source type in an XMP packet."""
+"""The statement that a result was made by AI: a comment, and the IPTC digital source type in an XMP packet."""
 
 import struct
+import zlib
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +25,18 @@ def append_statement(path: Path) -> None:
     """Append the XMP packet to a finished MP4 file."""
     with path.open("ab") as file:
         file.write(struct.pack(">I4s", 8 + len(XMP_BOX) + len(XMP_PACKET), b"uuid") + XMP_BOX + XMP_PACKET)
+
+
+def png_with_statement(png: bytes) -> bytes:
+    """An encoded PNG with the statement in chunks of international text, where XMP has its place."""
+    after_header = 33  # signature and IHDR
+    chunks = _text_chunk(b"XML:com.adobe.xmp", XMP_PACKET) + _text_chunk(b"Comment", AI_COMMENT.encode())
+    return png[:after_header] + chunks + png[after_header:]
+
+
+def _text_chunk(keyword: bytes, text: bytes) -> bytes:
+    content = b"iTXt" + keyword + bytes(5) + text  # not compressed, and of no language
+    return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
 
 
 def made_by_ai(path: Path) -> bool:

@@ -23,7 +23,7 @@ class RunRequest:
     Attributes:
         source: video of somebody dancing.
         target: video of the person who is to dance it.
-        out: the video to write.
+        out: the video to write, or a folder for PNG frames, as in ``TransferRequest``.
         subject: folder for the prepared and trained target; None: beside ``out``.
         training: what to train, and how long.
         transfer: how the dance is read and placed.
@@ -79,5 +79,6 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         size = trained.performer.manifest.size
         if size != subject.manifest.size:  # some presets paint smaller pictures
             dance = find_dance(request.source, trained.performer.manifest.statistics, size, request.transfer)
-        painted = paint(trained.performer, dance, request.out, background=request.transfer.background)
+        config = request.transfer
+        painted = paint(trained.performer, dance, request.out, background=config.background, shadow=config.shadow)
         return RunResult(prepared, trained, painted)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.events import Cancellation, Listener, listening
-from everybody_dance.files import check_inputs, check_outputs
+from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.model_files import Model
@@ -31,7 +31,7 @@ class TransferRequest:
     Attributes:
         performer: folder of a trained subject, or a performer's model folder.
         source: video of somebody dancing.
-        out: the video to write.
+        out: the video to write; a name without a suffix is a folder, new or empty, for PNG frames.
         config: how the dance is read and placed.
         compare: also write ``OUT.comparison.mp4``, source, pose and result side by side.
         device: where to compute.
@@ -98,10 +98,10 @@ def transfer(
     with listening(listener, cancellation):
         check_transfer(request.source, [request.out, request.comparison], request.performer, request.config)
         performer = Model(request.performer).load(request.device)
-        background = request.config.background
+        background, shadow = request.config.background, request.config.shadow
         check_matte(performer.manifest.over_plate, background)
         dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, request.config)
-        return paint(performer, dance, request.out, comparison=request.comparison, background=background)
+        return paint(performer, dance, request.out, comparison=request.comparison, background=background, shadow=shadow)
 
 
 def preview(
@@ -112,7 +112,7 @@ def preview(
     Args, Raises: as ``transfer``.
     """
     with listening(listener, cancellation):
-        check_transfer(request.source, [request.out], request.subject, request.config)
+        check_transfer(request.source, [None, request.out], request.subject, request.config)
         place = _place_of(request.subject)
         dance = find_dance(request.source, place.statistics, place.size, request.config)
         with events.stage("Drawing") as stage:
@@ -128,7 +128,7 @@ def check_transfer(
 
     Args:
         source: the video that is danced.
-        outputs: every video that will be written, the result first.
+        outputs: what will be written: the result first, a video or a folder of frames, and then only videos.
         subject: folder of the subject or performer, nothing of which may be overwritten.
         config: of the transfer.
         inputs: more files that are read.
@@ -140,9 +140,14 @@ def check_transfer(
     behind = [] if config.background is None else check_background(config.background)
     check_outputs(written, [source, *inputs, *behind, *owned, *([] if poses is None else [poses])])
     info = probe(source)
-    for place, out in enumerate(written):
-        transparent = place == 0 and config.background == NONE  # what comes after the result is derived from it
-        check_writable(out, (64, 64), info.fps, sound_of=source, transparent=transparent)
+    result, *videos = outputs
+    if result is not None and names_folder(result):
+        if info.has_sound:
+            events.remark("frames-without-sound", f"PNG frames have no sound: that of {source.name} is left out.")
+    elif result is not None:
+        check_writable(result, (64, 64), info.fps, sound_of=source, transparent=config.background == NONE)
+    for video in filter(None, videos):
+        check_writable(video, (64, 64), info.fps, sound_of=source)
 
 
 def find_dance(source: Path, statistics: PoseStatistics, size: tuple[int, int], config: TransferConfig) -> Dance:
@@ -173,11 +178,19 @@ def paint(
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
+    shadow: bool = True,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``; as ``transfer_dance``."""
     with events.stage("Dancing") as stage:
         done = transfer_dance(
-            performer, dance, out, comparison=comparison, truth=truth, background=background, on_progress=stage
+            performer,
+            dance,
+            out,
+            comparison=comparison,
+            truth=truth,
+            background=background,
+            shadow=shadow,
+            on_progress=stage,
         )
     events.wrote("result", done.out)
     if done.comparison is not None:
