@@ -18,6 +18,7 @@ from everybody_dance.subject.subject import Subject
 from everybody_dance.training import checkpoint, loop
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.generator_steps import Trainer
+from everybody_dance.training.loop import TrainingProgress
 from everybody_dance.training.presets import AS_FILMED, PRESETS, Preset, Variety
 from everybody_dance.training.samples import PairDataset, Sample
 from subjects import SIZE, make_subject, picture
@@ -193,8 +194,15 @@ class TestTraining:
             train(subject, TrainConfig(preset=DEBUG, steps=2, minutes=1))
 
     def test_what_it_leaves_behind(self, subject: Subject) -> None:
-        train(subject, TrainConfig(preset=DEBUG, steps=20))
-        lines = [json.loads(line) for line in (subject.folder / "training" / "log.jsonl").read_text().splitlines()]
+        seen: list[TrainingProgress] = []
+        train(subject, TrainConfig(preset=DEBUG, steps=20), on_progress=seen.append)
+        everything = [json.loads(line) for line in (subject.folder / "training" / "log.jsonl").read_text().splitlines()]
+        likenesses = [line["likeness"] for line in everything if "likeness" in line]
+        assert len(likenesses) == 10
+        assert all(-1 <= likeness <= 1 for likeness in likenesses)
+        assert seen[0].likeness is None
+        assert seen[-1].likeness == pytest.approx(likenesses[-1], abs=1e-6)
+        lines = [line for line in everything if "likeness" not in line]
         assert [line["step"] for line in lines] == [10, 20]
         assert {line["stage"] for line in lines} == {"main"}
         assert {"total", "steps per second", "reconstruction", "pyramid", "adversarial", "discriminator"} <= set(

@@ -21,6 +21,7 @@ from everybody_dance.training.optimization import (
 )
 from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import Preset
+from everybody_dance.training.preview import Preview
 from everybody_dance.training.samples import PairDataset, Sample
 from everybody_dance.training.warm_start import begin_warm
 
@@ -181,12 +182,12 @@ class Trainer:
         return dataset.sample(0, 0)
 
     @torch.no_grad()
-    def preview(self, sample: Sample) -> NDArray[np.uint8]:
-        """(H, W, 3): pose, painted and true, painted without a previous frame by the averaged weights."""
+    def preview(self, sample: Sample) -> Preview:
+        """Pose, painted and true, painted without a previous frame by the averaged weights."""
         batch = Batch.of(sample, self.device)
         with mixed_precision(self.device):
             painted = self.average.network(batch.poses[-1], batch.plate, None, batch.shown[-1])
-        return strips(sample.poses[:, -1], to_images(painted.frame), sample.frames)
+        return Preview.of(sample.poses[:, -1], to_images(painted.frame), sample.frames)
 
     def _compare(self, painted: Painted, truth: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses against the true frame, weighted."""
@@ -251,12 +252,6 @@ def previous_frame(painter: Painter, preset: Preset, batch: Batch, history: int)
 def _successive(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(N, B, 3, H, W) in [-1, 1] of (B, N, H, W, 3)."""
     return torch.stack([to_tensor(images[:, index], device) for index in range(images.shape[1])])
-
-
-def strips(*columns: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (B, H, W, 3) side by side, one sample below the other."""
-    sheet = np.concatenate(columns, 2)
-    return np.asarray(sheet.reshape(-1, *sheet.shape[2:]), np.uint8)
 
 
 def rollout(preset: Preset, seed: int, step: int, total: int) -> int:

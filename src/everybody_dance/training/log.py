@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from everybody_dance.files import write_bytes
 from everybody_dance.jsonio import dumps
+from everybody_dance.training.preview import Preview
 
 
 class TrainingLog:
@@ -32,7 +31,7 @@ class TrainingLog:
             return
         self._board = SummaryWriter(str(folder / "tensorboard" / stage), purge_step=step)
 
-    def losses(self, step: int, values: Mapping[str, float]) -> None:
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
         """Write figures by name, as they were after ``step`` steps."""
         entry = {"stage": self.stage, "step": step} | {name: round(value, 6) for name, value in values.items()}
         with (self.folder / "log.jsonl").open("a") as log:
@@ -41,12 +40,14 @@ class TrainingLog:
             for name, value in values.items():
                 self._board.add_scalar(name.replace(" ", "_"), value, step)
 
-    def preview(self, step: int, picture: NDArray[np.uint8]) -> None:
-        """Write a preview (H, W, 3)."""
+    def preview(self, step: int, preview: Preview) -> None:
+        """Write a preview and its likeness."""
         path = self.folder / "previews" / f"{self.stage}-{step:07d}.jpg"
-        write_bytes(path, cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())
+        write_bytes(path, cv2.imencode(".jpg", preview.picture[..., ::-1])[1].tobytes())
+        if preview.likeness is not None:
+            self.figures(step, {"likeness": preview.likeness})
         if self._board is not None:
-            self._board.add_image("preview", picture, step, dataformats="HWC")
+            self._board.add_image("preview", preview.picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Let nothing be lost."""

@@ -52,7 +52,7 @@ class TrainingProgress:
     Attributes:
         stage: its name, as in ``presets.Stage``.
         step, total_steps: taken and in all, of this stage.
-        losses: by name, weights included, averaged over the last steps.
+        likeness: of the last preview, as ``Preview.likeness``; None before the first.
         steps_per_second: since this run began.
         seconds_left: of this stage, at that speed.
     """
@@ -60,7 +60,7 @@ class TrainingProgress:
     stage: str
     step: int
     total_steps: int
-    losses: dict[str, float]
+    likeness: float | None
     steps_per_second: float
     seconds_left: float
 
@@ -212,6 +212,7 @@ class _Course:
         saver = _Saver(self.folder, trainer, self.group.first)
         began, recent = time.monotonic(), list[Mapping[str, Tensor | float]]()
         means: dict[str, float] = {}
+        likeness: float | None = None
         samples = prefetch(partial(trainer.sample, total=total), remaining, threads=_threads(self.device))
         try:
             with deferred() as interrupts:
@@ -227,13 +228,15 @@ class _Course:
                         continue
                     speed = (step + 1 - remaining.start) / (time.monotonic() - began)
                     if (step + 1) % LOG_EVERY == 0:
-                        log.losses(step + 1, {"steps per second": speed, **means})
+                        log.figures(step + 1, {"steps per second": speed, **means})
                     if (step + 1) % preview_every == 0 or step + 1 == FIRST_PREVIEW:
-                        log.preview(step + 1, trainer.preview(preview))
+                        shown = trainer.preview(preview)
+                        log.preview(step + 1, shown)
+                        likeness = shown.likeness
                     saver.save_if_due(position)
                     left = (total - step - 1) / speed
                     with saver.saving_when_stopped(position):
-                        self.on_progress(TrainingProgress(position.stage, step + 1, total, means, speed, left))
+                        self.on_progress(TrainingProgress(position.stage, step + 1, total, likeness, speed, left))
                         if interrupts.requested:
                             raise KeyboardInterrupt
         finally:

@@ -1,8 +1,6 @@
 """A training step of a refiner: the paper's face GAN (section 3.4), with the main generator frozen."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance.networks.face_gan import Refiner
@@ -12,7 +10,7 @@ from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.skeleton import Part
 from everybody_dance.training.adversary import Adversary
-from everybody_dance.training.generator_steps import Batch, previous_frame, strips
+from everybody_dance.training.generator_steps import Batch, previous_frame
 from everybody_dance.training.optimization import (
     LARGEST_GRADIENT,
     Average,
@@ -22,6 +20,7 @@ from everybody_dance.training.optimization import (
 )
 from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import Preset
+from everybody_dance.training.preview import Preview
 from everybody_dance.training.samples import PairDataset, Sample
 from everybody_dance.training.warm_start import begin_warm
 
@@ -111,13 +110,13 @@ class RefinerTrainer:
         return shown.sample(0, 1, self.part, self.preset.refiner.references)
 
     @torch.no_grad()
-    def preview(self, sample: Sample) -> NDArray[np.uint8]:
-        """(H, W, 3): pose, as painted, the reference where there is one, refined and true, side by side."""
+    def preview(self, sample: Sample) -> Preview:
+        """Pose, as painted, the reference where there is one, refined and true, side by side."""
         seed_step(self.seed, 0)
         pose, picture, truth, references = self._crops(sample)
         with mixed_precision(self.device):
             refined = self.average.network(pose, picture, *references)
-        return strips(*(to_images(images) for images in (pose, picture, *references, refined, truth)))
+        return Preview.of(*(to_images(images) for images in (pose, picture, *references, refined, truth)))
 
     @torch.no_grad()
     def _crops(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from everybody_dance.performer.manifest import RefinerManifest, new_manifest
@@ -18,6 +16,7 @@ from everybody_dance.training.checkpoint import weights_hash
 from everybody_dance.training.generator_steps import Trainer
 from everybody_dance.training.perceptual import Perceptual
 from everybody_dance.training.presets import AS_FILMED, Preset, Stage
+from everybody_dance.training.preview import Preview
 from everybody_dance.training.processes import Group
 from everybody_dance.training.refiner_steps import RefinerTrainer
 from everybody_dance.training.samples import PairDataset, Sample
@@ -73,8 +72,8 @@ class StageTrainer(Protocol):
         """What is painted for a preview, always the same."""
         ...
 
-    def preview(self, sample: Sample) -> NDArray[np.uint8]:
-        """(H, W, 3): what was asked for, what is painted, what is true."""
+    def preview(self, sample: Sample) -> Preview:
+        """What was asked for, what is painted, what is true."""
         ...
 
     def made(self, before: Made, steps: int, perceptual_loss: str) -> Made:

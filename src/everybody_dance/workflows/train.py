@@ -104,8 +104,8 @@ def train_with_progress(
         def on_progress(at: TrainingProgress) -> None:
             nonlocal worked
             worked = True
-            loss = f", loss {at.losses['total']:.3f}" if "total" in at.losses else ""
-            detail = f"{at.steps_per_second:.1f} steps a second{loss}"
+            likeness = "" if at.likeness is None else f", likeness {at.likeness:.3f}"
+            detail = f"{at.steps_per_second:.1f} steps a second{likeness}"
             if at.stage != "main":
                 detail += f", stage {at.stage}"
             stage(at.step, at.total_steps, detail, at.seconds_left)
