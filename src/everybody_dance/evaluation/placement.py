@@ -17,13 +17,15 @@ class NormalizationError:
     """Mean distance of a body joint from the true dancer's, in percent of the true dancer's height.
 
     Attributes:
-        normalized: after global pose normalization.
+        normalized: after global pose normalization, with the target's bones.
+        own_bones: the same with the source's bones.
         unchanged: the source only fitted into the frame (``--no-normalize``).
         frames: frames in which both dancers are seen.
         clamped_share: share of frames whose depth lay outside the source's own range.
     """
 
     normalized: float
+    own_bones: float
     unchanged: float
     frames: int
     clamped_share: float
@@ -58,11 +60,14 @@ def normalization_error(source: Keypoints, target: Keypoints, truth: Keypoints) 
         target: the target person dancing anything, as in training; gives the statistics.
         truth: the target person dancing what ``source`` dances, in the target's frame, frame by frame.
     """
-    normalized = normalize(source, pose_statistics(target), target.size)
+    statistics = pose_statistics(target)
+    normalized = normalize(source, statistics, target.size)
     errors = placement_error(normalized.keypoints, truth)
+    own_bones = placement_error(normalize(source, statistics, target.size, bones="source").keypoints, truth)
     unchanged = placement_error(place_unchanged(source, target.size), truth)
     return NormalizationError(
         normalized=float(np.nanmean(errors)),
+        own_bones=float(np.nanmean(own_bones)),
         unchanged=float(np.nanmean(unchanged)),
         frames=int(np.isfinite(errors).sum()),
         clamped_share=normalized.clamped_share,
