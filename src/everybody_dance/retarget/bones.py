@@ -40,7 +40,7 @@ them for so many seconds."""
 FORESHORTENED = 0.75
 """A bone that never shows this share of its usual length is never seen across the picture."""
 
-NOISE, DOUBT = 0.01, 1.5
+NOISE, DOUBT = 0.02, 2.0
 """A relative error that is always there; ratios within ``DOUBT`` standard errors of 1 are 1."""
 
 LARGEST_RATIO = 4 / 3
@@ -69,11 +69,12 @@ def bone_lengths(keypoints: Keypoints, heights: NDArray[np.float64]) -> dict[str
         heights: (T,), from ankle to nose at the person's depth, in pixels.
     """
     seen = in_blocks(_chains, keypoints) / heights[:, None, None]  # (T, bones, sides)
-    fewest = max(SHORTEST_PART * float(keypoints.fps), 2)
+    fewest = SHORTEST_PART * float(keypoints.fps)
     lengths = {}
     for index, (name, (_, usual)) in enumerate(MEASURED.items()):
-        parts = [part[np.isfinite(part)] for part in np.array_split(seen[:, index], PARTS)]
-        longest = [float(np.percentile(part, LONGEST)) for part in parts if len(part) >= fewest]
+        parts = np.array_split(seen[:, index], PARTS)
+        enough = [part for part in parts if np.isfinite(part).any(axis=1).sum() >= fewest]
+        longest = [float(np.nanpercentile(part, LONGEST)) for part in enough]
         if len(longest) < FEWEST_PARTS or min(longest) <= 0:
             continue
         length = float(np.nanpercentile(seen[:, index], LONGEST))
@@ -117,9 +118,11 @@ def bone_ratios(
         if name in source and name in target:
             ratio = float(np.log(scale * target[name].length / source[name].length))
             doubt = DOUBT * float(np.linalg.norm([source[name].error, target[name].error, NOISE]))
-            shrunk = ratio * (1 - (doubt / ratio) ** 2) if abs(ratio) > doubt else 0.0
-            ratios[name] = float(np.exp(np.clip(shrunk, -np.log(LARGEST_RATIO), np.log(LARGEST_RATIO))))
-    return ratios
+            ratios[name] = float(np.exp(ratio * (1 - (doubt / ratio) ** 2))) if abs(ratio) > doubt else 1.0
+    grown = sum(ratios[name] * source[name].length for name in whole) / sum(source[name].length for name in whole)
+    for name in {*whole, "thigh"} & set(ratios):
+        ratios[name] /= grown  # not all were moved towards 1 alike
+    return {name: float(np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO)) for name, ratio in ratios.items()}
 
 
 # From the hips outwards: the bone's name, from, to. The ankle hangs on the hip: as the whole leg is scaled by one
@@ -172,9 +175,9 @@ def with_bones(
     """
     found = confidence[..., None] > 0
     upright = np.stack([np.zeros_like(torso), torso], axis=1)
-    neck, hips = xy[:, Joint.NECK], xy[:, Joint.MID_HIP]
-    hips = np.where(found[:, Joint.MID_HIP], hips, neck + upright)
-    place = {Joint.MID_HIP: hips, Joint.NECK: np.where(found[:, Joint.NECK], neck, hips - upright)}
+    neck, hips = (np.where(found[:, joint], xy[:, joint], np.nan) for joint in (Joint.NECK, Joint.MID_HIP))
+    hips = np.where(np.isnan(hips), neck + upright, hips)
+    place = {Joint.MID_HIP: hips, Joint.NECK: np.where(np.isnan(neck), hips - upright, neck)}
     moved = np.zeros_like(xy)
     if ground is not None:
         moved[:, Joint.MID_HIP] = (ratios.get("leg", 1.0) - 1) * (hips - ground)

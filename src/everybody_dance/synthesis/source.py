@@ -75,7 +75,7 @@ def read_dance(
         return Dance(source, detection, keypoints, place_unchanged(keypoints, size), 0.0)
     result = normalize(keypoints, statistics, size, detection.cuts, bones)
     if bones == "target" and not result.bones:
-        events.warn(
+        events.remark(
             "bones-unknown",
             "Too little is seen of the source or of the target to know their proportions (or the target was prepared by"
             " an older version): the dance keeps the source's.",
