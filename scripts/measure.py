@@ -8,6 +8,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -47,26 +48,45 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a trained subject.", exi
 
 @app.command()
 def normalization(seconds: float = 8.0, training: float = 37.0) -> None:
-    """Distance of a normalized dance from the true dancer's, in percent of body height, beside no normalization."""
-    print("| source | its camera | target | dance | normalized | as it stands |\n|---|---|---|---|---|---|")
+    """Distance of a normalized dance from the true dancer's, in percent of body height, beside no normalization.
+
+    For dancers of one build, of opposite builds (long legs and short arms; short legs and long arms), and onto
+    themselves. "Centered": the middle of the stage aside.
+    """
+    columns = "target's bones | source's bones | target's, centered | source's, centered | as it stands"
+    print(f"| builds | source | its camera | target | dance | {columns} |\n|---|---|---|---|---|---|---|---|---|---|")
     views: dict[str, Callable[[Dancer], Dancer]] = {
         "as rendered": lambda dancer: dancer,
         "1.5 times as far": lambda dancer: filmed_from(dancer, 1.5),
         "2.5 times as far": lambda dancer: filmed_from(dancer, 2.5),
     }
-    everything: dict[str, list[float]] = {"normalized": [], "as it stands": []}
-    for source, target in (("bruno", "ada"), ("ada", "bruno"), ("chiyo", "dmitri"), ("dmitri", "chiyo")):
-        footage = _exact(DANCERS[target], "varied", training)
-        for view, filmed in views.items():
-            for dance in ("waves", "steps", "kicks"):
-                error = normalization_error(
-                    _exact(filmed(DANCERS[source]), dance, seconds), footage, _exact(DANCERS[target], dance, seconds)
-                )
-                everything["normalized"].append(error.normalized)
-                everything["as it stands"].append(error.unchanged)
-                print(f"| {source} | {view} | {target} | {dance} | {error.normalized:.1f} | {error.unchanged:.1f} |")
-    means = {name: float(np.mean(values)) for name, values in everything.items()}
-    print(f"| all | | | | {means['normalized']:.1f} | {means['as it stands']:.1f} |")
+    couples = [("bruno", "ada"), ("ada", "bruno"), ("chiyo", "dmitri"), ("dmitri", "chiyo")]
+    groups = {
+        "one": [(DANCERS[source], DANCERS[target]) for source, target in couples],
+        "opposite": [
+            (_built(source, 1 + stretch), _built(target, 1 - stretch))
+            for (source, target), stretch in zip(couples, (0.05, -0.05, 0.05, -0.05), strict=True)
+        ],
+        "onto themselves": [(DANCERS[target], DANCERS[target]) for _, target in couples],
+    }
+    for name, group in groups.items():
+        found = []
+        for source, target in group:
+            footage = _exact(target, "varied", training)
+            for view, filmed in views.items():
+                for dance in ("waves", "steps", "kicks"):
+                    error = normalization_error(
+                        _exact(filmed(source), dance, seconds), footage, _exact(target, dance, seconds)
+                    )
+                    found.append(
+                        (error.normalized, error.own_bones, error.centered, error.own_centered, error.unchanged)
+                    )
+                    row = " | ".join(f"{value:.1f}" for value in found[-1])
+                    print(f"| {name} | {source.name} | {view} | {target.name} | {dance} | {row} |")
+        row = " | ".join(
+            f"{mean:.2f} (worst {worst:.1f})" for mean, worst in zip(np.mean(found, 0), np.max(found, 0), strict=True)
+        )
+        print(f"| {name} | all | | | | {row} |")
 
 
 @app.command()
@@ -165,6 +185,11 @@ def shake(video: Path, out: Path, percent: float = 2.0, degrees: float = 0.5, pa
                 place[0, 2] += pan * width * (index / count - 0.5)
                 place[:, 2] -= (np.array((width, height)) - inner) / 2
                 writer.write(np.asarray(cv2.warpAffine(frame, place, inner, flags=cv2.INTER_CUBIC), np.uint8))
+
+
+def _built(dancer: str, legs: float) -> Dancer:
+    """The dancer with legs so much longer than usual, and arms as much shorter."""
+    return replace(DANCERS[dancer], build=replace(DANCERS[dancer].build, legs=legs, arms=2 - legs))
 
 
 def _exact(dancer: Dancer, dance: str, seconds: float) -> Keypoints:

@@ -52,6 +52,10 @@ def test_two_videos_make_a_third(known: LittleWorld, tmp_path: Path) -> None:
     assert made_by_ai(out)
     with VideoReader(out) as reader:
         assert sum(1 for _ in reader) == SOURCE_FRAMES
+    # Half a second tells nothing of proportions, which is said where the target's are wanted.
+    again = run(known, tmp_path / "again.mp4", "--minutes", 0.01, "--subject", str(subject), "--bones", "source")
+    said = [{finding["code"] for finding in each.report["findings"]} for each in (outcome, again)]
+    assert ["bones-unknown" in codes for codes in said] == [True, False]
 
 
 def test_frames_and_their_subject_beside_them(known: LittleWorld, tmp_path: Path) -> None:

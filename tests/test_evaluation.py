@@ -195,6 +195,7 @@ def test_placement_error_by_hand() -> None:
     height = float(body_height(truth.xy, truth.confidence)[0])
     placed = replace(truth, xy=truth.xy + np.float32((3, 4)))
     assert placement_error(placed, truth) == pytest.approx(100 * 5 / height)
+    assert placement_error(placed, truth, centered=True) == pytest.approx(100 * 4 / height)
     with pytest.raises(ValueError):
         placement_error(placed[:1], truth)
 

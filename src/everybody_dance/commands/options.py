@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS
+from everybody_dance.retarget.options import BONES
 from everybody_dance.skeleton import PARTS, Part
 from everybody_dance.training.presets import PRESETS
 
@@ -19,6 +20,7 @@ HIGHEST_RATE = 240
 PresetName = StrEnum("PresetName", [(name.upper().replace("-", "_"), name) for name in PRESETS])  # type: ignore[misc]
 FAST, PAPER_512 = PresetName("fast"), PresetName("paper-512")
 Smoothing = StrEnum("Smoothing", [(name.upper(), name) for name in SMOOTHINGS])  # type: ignore[misc]
+WhoseBones = StrEnum("WhoseBones", [(name.upper(), name) for name in BONES])  # type: ignore[misc]
 
 
 def _more_than_zero(value: float | None) -> float | None:
@@ -104,6 +106,9 @@ Background = Annotated[
         metavar="FILE|#RRGGBB|none",
         show_default=False,
     ),
+]
+Bones = Annotated[
+    WhoseBones, typer.Option(help="Whose proportions the dance gets: the trained person's own, or the source's.")
 ]
 Shadow = StrEnum("Shadow", ["KEEP", "NONE"])
 KEEP = Shadow("keep")

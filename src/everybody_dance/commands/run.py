@@ -9,7 +9,7 @@ from everybody_dance.commands import options
 from everybody_dance.commands.console import session
 from everybody_dance.commands.prepare import tell_prepared
 from everybody_dance.commands.train import tell_trained
-from everybody_dance.commands.transfer import tell_transferred
+from everybody_dance.commands.transfer import DEFAULTS, WHOSE_BONES, tell_transferred
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 
@@ -24,7 +24,8 @@ def run(
     ] = None,
     minutes: options.Minutes = DEFAULT_MINUTES,
     preset: options.Preset = options.FAST,
-    background: options.Background = None,
+    bones: options.Bones = WHOSE_BONES,
+    background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
     restart: options.Restart = False,
@@ -46,7 +47,7 @@ def run(
             out=out,
             subject=subject,
             training=training,
-            transfer=TransferConfig(background=background, shadow=shadow == options.KEEP),
+            transfer=TransferConfig(bones=bones, background=background, shadow=shadow == options.KEEP),
             begin_again=restart,
         )
         done = work(request)

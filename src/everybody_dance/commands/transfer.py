@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = TransferConfig()
 SMOOTHING = options.Smoothing(DEFAULTS.smoothing)
+WHOSE_BONES = options.WhoseBones(DEFAULTS.bones)
 
 
 def transfer(
@@ -38,6 +39,7 @@ def transfer(
     no_normalize: Annotated[
         bool, typer.Option("--no-normalize", help="Leave the dance where it is, instead of fitting it to the subject.")
     ] = False,
+    bones: options.Bones = WHOSE_BONES,
     background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
@@ -55,6 +57,7 @@ def transfer(
             pose=pose,
             smoothing=smooth,
             normalize=not no_normalize,
+            bones=bones,
             background=background,
             shadow=shadow == options.KEEP,
         )
@@ -64,7 +67,11 @@ def transfer(
         if preview_normalization:
             path = out.with_suffix(".normalization.mp4")
             seen = preview(PreviewRequest(subject=subject, source=source, out=path, config=config))
-            current.metrics |= {"clamped_share": seen.clamped_share, "unlike_share": seen.unlike_share}
+            current.metrics |= {
+                "clamped_share": seen.clamped_share,
+                "unlike_share": seen.unlike_share,
+                "bones": dict(seen.bones),
+            }
             current.say(f"Done: {path}. On the left the dance as it is, then where it will land.")
             return
         request = TransferRequest(
@@ -81,4 +88,5 @@ def tell_transferred(current: Session, done: "Transfer") -> None:
         "without_person": done.without_person,
         "clamped_share": done.clamped_share,
         "unlike_share": done.unlike_share,
+        "bones": dict(done.bones),
     }

@@ -36,11 +36,14 @@ class Build:
         height: from sole to crown.
         broad: width of shoulders and hips, relative to the usual.
         heavy: thickness of limbs and belly, relative to the usual.
+        legs, arms: their length, relative to the usual; what the legs take the spine gives.
     """
 
     height: float = 1.75
     broad: float = 1.0
     heavy: float = 1.0
+    legs: float = 1.0
+    arms: float = 1.0
 
     thigh: float = field(init=False)
     shin: float = field(init=False)
@@ -58,6 +61,11 @@ class Build:
     def __post_init__(self) -> None:
         for name, share in SHARES.items():
             object.__setattr__(self, name, share * self.height)
+        usual = self.leg
+        limbs = {"thigh": self.legs, "shin": self.legs, "upper_arm": self.arms, "forearm": self.arms}
+        for name, factor in limbs.items():
+            object.__setattr__(self, name, factor * getattr(self, name))
+        object.__setattr__(self, "spine", self.spine - (self.leg - usual))
         object.__setattr__(self, "shoulders", 0.098 * self.height * self.broad)
         object.__setattr__(self, "hips", 0.052 * self.height * self.broad)
 

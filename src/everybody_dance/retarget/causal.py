@@ -75,10 +75,19 @@ class CausalRetargeting:
         size: of the target's frames.
         source_size: (W, H) of the source's frames.
         fps: frames a second.
+        bones: one of ``BONES``: whose proportions the poses get. The source's are known after some seconds; until a
+            ``refit`` then, they stay as they are.
     """
 
-    def __init__(self, target: PoseStatistics, size: tuple[int, int], source_size: tuple[int, int], fps: float) -> None:
-        self._target, self._size, self._source_size, self._fps = target, size, source_size, fps
+    def __init__(
+        self,
+        target: PoseStatistics,
+        size: tuple[int, int],
+        source_size: tuple[int, int],
+        fps: float,
+        bones: str = "target",
+    ) -> None:
+        self._target, self._size, self._source_size, self._fps, self._bones = target, size, source_size, fps, bones
         self._seen: deque[tuple[Pose, bool]] = deque(maxlen=max(round(REMEMBERED * fps), 1))
         self._ground, self._hips = CausalLine(fps), CausalLine(fps)
         self._cut = False  # since the last person who was seen
@@ -96,7 +105,7 @@ class CausalRetargeting:
             return
         keypoints = self._clip([pose for pose, _ in self._seen])
         cuts = np.flatnonzero([cut for _, cut in self._seen]).tolist()
-        self._fitted = Retargeting.fit(keypoints, measure(keypoints, cuts), self._target, self._size)
+        self._fitted = Retargeting.fit(keypoints, measure(keypoints, cuts), self._target, self._size, self._bones)
         for finding in self._fitted.findings:
             if finding.code not in self._said:
                 self._said.add(finding.code)

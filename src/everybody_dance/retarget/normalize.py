@@ -6,11 +6,11 @@ the source's range it is the published formula (the paper, section 3.2),
     b     = t_far + (a - s_far) / (s_close - s_far) * (t_close - t_far) - f
     scale = t_far_h / s_far_h + (a - s_far) / (s_close - s_far) * (t_close_h / s_close_h - t_far_h / s_far_h)
 
-and onto oneself it is the identity.
+and onto oneself it is the identity. Then the bones are made as long as the target's (``bones``).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.events import Finding
 from everybody_dance.keypoints import Array, Keypoints, Pose, blocks, in_blocks
+from everybody_dance.retarget.bones import ALOFT, ALONG, bone_ratios, with_bones
+from everybody_dance.retarget.options import BONES
 from everybody_dance.retarget.statistics import DepthRange, Line, Measured, PoseStatistics, measure
 
 SMALL_RANGE = 0.02
@@ -39,6 +41,7 @@ class Normalized:
         clamped_share: share of the frames with a person that lie outside the source's own depth range.
         sideways: what is left of the sideways travel, 1 where all of it fits.
         by_feet: whether the ground under the feet was aligned; False: hips and torso took its place.
+        bones: how many times as long as the source's each bone is, by name; empty where they were left as they are.
     """
 
     keypoints: Keypoints
@@ -47,6 +50,7 @@ class Normalized:
     clamped_share: float
     sideways: float
     by_feet: bool
+    bones: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Retargeting:
         source_size, size: (W, H) of the source's and of the target's frame.
         torso: the source's, in pixels (``statistics.torso_length``).
         findings: what the user should know of the fit.
+        bones: as in ``Normalized``.
     """
 
     here: DepthRange | None
@@ -74,16 +79,22 @@ class Retargeting:
     size: tuple[int, int]
     torso: float
     findings: tuple[Finding, ...] = ()
+    bones: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, source: Keypoints, own: Measured, target: PoseStatistics, size: tuple[int, int]) -> Self:
+    def fit(
+        cls, source: Keypoints, own: Measured, target: PoseStatistics, size: tuple[int, int], bones: str = "target"
+    ) -> Self:
         """Fit a source to a target.
 
         Args:
             source: keypoints of the source, in its own frame.
             own: ``measure`` of them.
             target: statistics of the target's training footage, in pixels of a frame of ``size`` (W, H).
+            bones: one of ``BONES``: whose proportions the dance gets.
         """
+        if bones not in BONES:
+            raise ValueError(f"bones must be one of {BONES}, not {bones!r}")
         by_feet = own.statistics.ground is not None and target.ground is not None
         here, there = (statistics.ground if by_feet else statistics.hips for statistics in (own.statistics, target))
         centers = own.statistics.center_x, target.center_x
@@ -91,7 +102,11 @@ class Retargeting:
         if here is None or there is None or line is None:
             findings = (_too_little_seen(),)
             return cls(None, None, False, *centers, 1.0, source.size, size, own.torso, findings)
-        whole = cls(here, _guard_range(here, there), by_feet, *centers, 1.0, source.size, size, own.torso)
+        ratios = bone_ratios(own.statistics.bones, target.bones, ALONG if by_feet else ALOFT)
+        whole = cls(
+            *(here, _guard_range(here, there), by_feet, *centers, 1.0, source.size, size, own.torso),
+            bones=ratios if bones == "target" else {},
+        )
         clamped, scale, _, _ = whole.depth(line)
         fitted = replace(whole, sideways=_sideways_that_fits(source, scale, own.root[:, 0], whole))
         whose = None if by_feet else "source" if own.statistics.ground is None else "target"
@@ -122,6 +137,20 @@ class Retargeting:
         center = self.target_center + scale * self.sideways * (root_x - self.source_center)
         return np.stack([center - scale * root_x, target_level - scale * source_level], axis=1)
 
+    def move(self, xy: Array, confidence: Array, scale: Line, shift: Line, target_level: Line) -> NDArray[np.float64]:
+        """Keypoints in the target's place.
+
+        Args:
+            xy, confidence: (T, 137, 2) and (T, 137), in the source's frame.
+            scale, target_level: (T,), from ``depth``.
+            shift: (T, 2), from ``shift``.
+        """
+        placed = np.asarray(xy * scale[:, None, None] + shift[:, None], np.float64)
+        if all(ratio == 1 for ratio in self.bones.values()):
+            return placed
+        ground = np.stack([np.full(len(xy), self.target_center), target_level], axis=1) if self.by_feet else None
+        return with_bones(placed, confidence, self.bones, self.torso * scale, ground)
+
     def place(self, pose: Pose, line: float, root_x: float) -> Pose:
         """One pose in the target's place.
 
@@ -139,12 +168,16 @@ class Retargeting:
         else:
             _, scale, source_level, target_level = self.depth(np.array([line]))
             shift = self.shift(scale, source_level, target_level, np.array([root_x]))
-            xy = (pose.xy[None] * scale[:, None, None] + shift[:, None])[0]  # as for a whole clip, bit for bit
+            xy = self.move(pose.xy[None], pose.confidence[None], scale, shift, target_level)[0]
         return Pose(*_inside(xy, pose.confidence, self.size))
 
 
 def normalize(
-    source: Keypoints, target: PoseStatistics, target_size: tuple[int, int], cuts: Sequence[int] = ()
+    source: Keypoints,
+    target: PoseStatistics,
+    target_size: tuple[int, int],
+    cuts: Sequence[int] = (),
+    bones: str = "target",
 ) -> Normalized:
     """Move and scale ``source`` to where the target person dances: fitted on the whole clip, then placed.
 
@@ -152,12 +185,13 @@ def normalize(
         source: keypoints of the source video, in its own frame.
         target: statistics of the target's training footage, in pixels of a frame of ``target_size`` (W, H).
         cuts: first frames of new shots in the source.
+        bones: one of ``BONES``: whose proportions the dance gets.
 
     Raises:
         DanceError: nobody is seen in the source (``no-person``).
     """
     own = measure(source, cuts)
-    fitted = Retargeting.fit(source, own, target, target_size)
+    fitted = Retargeting.fit(source, own, target, target_size, bones)
     for finding in fitted.findings:
         events.emit(finding)
     line = own.ground if fitted.by_feet else own.hips
@@ -168,9 +202,15 @@ def normalize(
         return Normalized(placed, np.full(len(source), factor), lowest, 0.0, 1.0, False)
     clamped, scale, source_level, target_level = fitted.depth(line)
     shift = fitted.shift(scale, source_level, target_level, own.root[:, 0])
-    keypoints = _moved(source, target_size, lambda xy, block: xy * scale[block, None, None] + shift[block, None])
+    keypoints = _moved(
+        source,
+        target_size,
+        lambda block: fitted.move(
+            source.xy[block], source.confidence[block], scale[block], shift[block], target_level[block]
+        ),
+    )
     clamped_share = float(clamped[source.person_seen].mean())
-    return Normalized(keypoints, scale, target_level, clamped_share, fitted.sideways, fitted.by_feet)
+    return Normalized(keypoints, scale, target_level, clamped_share, fitted.sideways, fitted.by_feet, fitted.bones)
 
 
 def _too_little_seen() -> Finding:
@@ -208,7 +248,7 @@ def place_unchanged(source: Keypoints, target_size: tuple[int, int]) -> Keypoint
     """The source as it stands: scaled to fit ``target_size`` (W, H) whole, in the middle, without normalization."""
     factor = placed_scale(source.size, target_size)
     border = (np.array(target_size) - factor * np.array(source.size)) / 2
-    return _moved(source, target_size, lambda xy, _: xy * factor + border)
+    return _moved(source, target_size, lambda block: source.xy[block] * factor + border)
 
 
 def placed_scale(size: tuple[int, int], target_size: tuple[int, int]) -> float:
@@ -227,7 +267,8 @@ def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Re
 
     One frame in a hundred may reach out: a misplaced joint must not take the dance's travel away.
     """
-    travel, center, width = root_x - fitted.source_center, fitted.target_center, fitted.size[0]
+    center, width = fitted.target_center, fitted.size[0]
+    travel = fitted.bones.get("leg", 1.0) * (root_x - fitted.source_center)  # steps are as long as the legs
 
     def ends(xy: Array, confidence: Array) -> NDArray[np.float64]:
         """(T, 2): x of the leftmost and of the rightmost joint; inf and -inf where there is none."""
@@ -248,17 +289,17 @@ def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Re
     return share if share < 0.999 else 1.0
 
 
-def _moved(source: Keypoints, size: tuple[int, int], move: Callable[[Array, slice], NDArray[np.float64]]) -> Keypoints:
+def _moved(source: Keypoints, size: tuple[int, int], move: Callable[[slice], NDArray[np.float64]]) -> Keypoints:
     """``source`` in a frame of ``size``, without the joints that land outside it.
 
     Args:
         source: to move.
         size: (W, H).
-        move: given the xy of a block of frames, and which frames these are, their xy in that frame.
+        move: given a block of frames, their xy in that frame.
     """
     xy, confidence = np.empty_like(source.xy), np.empty_like(source.confidence)
     for block in blocks(len(source)):
-        xy[block], confidence[block] = _inside(move(source.xy[block], block), source.confidence[block], size)
+        xy[block], confidence[block] = _inside(move(block), source.confidence[block], size)
     return replace(source, xy=xy, confidence=confidence, size=size)
 
 

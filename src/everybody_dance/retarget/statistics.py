@@ -15,6 +15,7 @@ from scipy import ndimage
 from everybody_dance.body_height import HEAD_TO_ANKLE, TORSO, body_height
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import CONFIDENT, Array, Keypoints, in_blocks, shots
+from everybody_dance.retarget.bones import BoneLength, bone_lengths
 from everybody_dance.skeleton import ANKLES, BODY, HEAD_JOINTS, Joint
 
 BRIDGED = 1.0
@@ -64,9 +65,13 @@ class DepthRange(BaseModel):
 
     def height_at(self, level: float) -> float:
         """Height at ``level``, linear between far and close."""
+        return float(self.heights_at(np.array([level]))[0])
+
+    def heights_at(self, levels: Line) -> Line:
+        """``height_at`` of each of ``levels`` (T,)."""
         if self.extent <= 0:
-            return (self.far_height + self.close_height) / 2
-        return float(np.interp(level, [self.far, self.close], [self.far_height, self.close_height]))
+            return np.full(len(levels), (self.far_height + self.close_height) / 2)
+        return np.interp(levels, [self.far, self.close], [self.far_height, self.close_height])
 
     def scaled(self, factor: float) -> "DepthRange":
         """The same range in a picture resized by ``factor``."""
@@ -93,6 +98,7 @@ class PoseStatistics(BaseModel):
         ground: by the ground line under the feet; None where feet (or enough of the body to measure) are never seen.
         hips: by the height of the hips, for footage that shows no feet; its heights are scaled up from the torso's
             length. None where not even that is seen.
+        bones: how long each bone is that is seen well enough, by name (``retarget.bones.MEASURED``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -100,6 +106,7 @@ class PoseStatistics(BaseModel):
     center_x: float
     ground: DepthRange | None
     hips: DepthRange | None
+    bones: dict[str, BoneLength] = {}
 
     @property
     def feet_seen(self) -> bool:
@@ -112,6 +119,7 @@ class PoseStatistics(BaseModel):
             center_x=factor * self.center_x,
             ground=None if self.ground is None else self.ground.scaled(factor),
             hips=None if self.hips is None else self.hips.scaled(factor),
+            bones=self.bones,
         )
 
 
@@ -152,10 +160,18 @@ def measure(keypoints: Keypoints, cuts: Sequence[int] = ()) -> Measured:
     if not keypoints.person_seen.any():
         raise DanceError("no-person", "No person was found in any frame of the footage.")
     place, ground, hips = root(keypoints), ground_line(keypoints, cuts), hip_line(keypoints, cuts)
+    by_ground = None if ground is None else _ground_range(keypoints, ground)
+    by_hips = None if hips is None else _hips_range(keypoints, hips)
+    bones = dict[str, BoneLength]()
+    for line, depths in ((ground, by_ground), (hips, by_hips)):
+        if line is not None and depths is not None:
+            bones = bone_lengths(keypoints, depths.heights_at(line))
+            break
     statistics = PoseStatistics(
         center_x=float(np.percentile(place[keypoints.person_seen, 0], (5, 95)).mean()),
-        ground=None if ground is None else _ground_range(keypoints, ground),
-        hips=None if hips is None else _hips_range(keypoints, hips),
+        ground=by_ground,
+        hips=by_hips,
+        bones=bones,
     )
     return Measured(statistics, place, ground, hips, torso_length(keypoints))
 

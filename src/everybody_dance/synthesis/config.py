@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from everybody_dance.errors import UsageError
 from everybody_dance.pose.options import DEFAULT_DETECTOR, SMOOTHINGS
+from everybody_dance.retarget.options import BONES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,8 +12,8 @@ class TransferConfig:
     """What a user may choose about a transfer.
 
     Raises:
-        UsageError: a value is not known (``unknown-smoothing``), or ``shadow`` is left out of their own place
-            (``shadow-alone``).
+        UsageError: a value is not known (``unknown-smoothing``, ``unknown-bones``), or ``shadow`` is left out of their
+            own place (``shadow-alone``).
     """
 
     pose: str = DEFAULT_DETECTOR
@@ -23,6 +24,9 @@ class TransferConfig:
 
     normalize: bool = True
     """Fit the dance to the target's place (global pose normalization); otherwise leave it where it is."""
+
+    bones: str = "target"
+    """Whose proportions the dance gets where it is fitted: one of ``BONES``."""
 
     background: str | None = None
     """What the person dances in front of: ``#RRGGBB``, a picture, a video, or ``none`` for a transparent result; by
@@ -36,3 +40,5 @@ class TransferConfig:
             raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")
         if not self.shadow and self.background is None:
             raise UsageError("shadow-alone", "--shadow none goes with --background: the shadow belongs to the place.")
+        if self.bones not in BONES:
+            raise UsageError("unknown-bones", f"--bones is one of {', '.join(BONES)}.")

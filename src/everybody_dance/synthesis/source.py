@@ -1,6 +1,7 @@
 """A source video to the poses that a performer is to dance: detected, cleaned, placed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from everybody_dance import events
@@ -29,6 +30,8 @@ class Dance:
         source: cleaned and smoothed, in the source's frame.
         placed: retargeted, in the target's frame.
         clamped_share: share of frames in which the source is nearer or farther than the target may be shown.
+        bones: how many times as long as the source's each bone was made, by name; empty where they were left as they
+            are.
     """
 
     video: Path
@@ -36,6 +39,7 @@ class Dance:
     source: Keypoints
     placed: Keypoints
     clamped_share: float
+    bones: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_dance(
@@ -46,6 +50,7 @@ def read_dance(
     pose: str = DEFAULT_DETECTOR,
     smoothing: str = "both",
     normalized: bool = True,
+    bones: str = "target",
     on_progress: OnProgress = ignore_progress,
 ) -> Dance:
     """Find the source's movement and move it to the target's place.
@@ -57,6 +62,7 @@ def read_dance(
         pose: as in ``detect_video``.
         smoothing: one of ``filtering.SMOOTHINGS``.
         normalized: apply global pose normalization; otherwise the source's frame is only fitted into the target's.
+        bones: one of ``BONES``: whose proportions a normalized dance gets.
         on_progress: told the frames of the source that are read.
 
     Raises:
@@ -66,17 +72,21 @@ def read_dance(
     keypoints = clean(detection.keypoints, detection.cuts, smoothing)
     if not keypoints.person_seen.any():
         raise DanceError("no-person", f"No person was found in {source}.")
-    if normalized:
-        still = None if detection.camera is None else stood_still(detection.keypoints, detection.camera)
-        if still is not None:
-            events.remark("source-steadied", "The source's camera moves: its motion is taken out of the dance.")
-            # Not what is smoothed already: that no longer moves with the camera.
-            still = clean(still, detection.cuts, smoothing)
-        result = normalize(keypoints if still is None else still, statistics, size, detection.cuts)
-        placed, clamped = result.keypoints, result.clamped_share
-    else:
-        placed, clamped = place_unchanged(keypoints, size), 0.0
-    return Dance(source, detection, keypoints, placed, clamped)
+    if not normalized:
+        return Dance(source, detection, keypoints, place_unchanged(keypoints, size), 0.0)
+    still = None if detection.camera is None else stood_still(detection.keypoints, detection.camera)
+    if still is not None:
+        events.remark("source-steadied", "The source's camera moves: its motion is taken out of the dance.")
+        # Not what is smoothed already: that no longer moves with the camera.
+        still = clean(still, detection.cuts, smoothing)
+    result = normalize(keypoints if still is None else still, statistics, size, detection.cuts, bones)
+    if bones == "target" and not result.bones:
+        events.remark(
+            "bones-unknown",
+            "Too little is seen of the source or of the target to know their proportions (or the target was prepared by"
+            " an older version): the dance keeps the source's.",
+        )
+    return Dance(source, detection, keypoints, result.keypoints, result.clamped_share, result.bones)
 
 
 def unlike_share(dance: Dance, filmed: Keypoints) -> float:

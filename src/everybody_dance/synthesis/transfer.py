@@ -1,7 +1,8 @@
 """A dance to a result, a video or PNG frames: the target person dances it."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from everybody_dance import events
@@ -28,7 +29,7 @@ class Transfer:
         comparison: source, pose and result side by side; None where not asked for.
         frames: in the result, exactly one for each of the source.
         without_person: of them, frames that show the empty place.
-        clamped_share: as in ``Dance``.
+        clamped_share, bones: as in ``Dance``.
         unlike_share: share of the frames whose pose is unlike any in the target's footage.
     """
 
@@ -38,6 +39,7 @@ class Transfer:
     without_person: int
     clamped_share: float
     unlike_share: float
+    bones: Mapping[str, float] = field(default_factory=dict)
 
 
 def transfer_dance(
@@ -93,7 +95,7 @@ def transfer_dance(
             if beside is not None:
                 beside.write(picture)
             on_progress(done, len(seen))
-    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike)
+    return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike, dance.bones)
 
 
 def _warn(performer: Performer, dance: Dance) -> None:

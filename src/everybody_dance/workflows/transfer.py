@@ -1,5 +1,6 @@
 """The trained person dances what somebody else danced."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,12 +74,13 @@ class PreviewResult:
 
     Attributes:
         out: the video.
-        clamped_share, unlike_share: as in ``Transfer``.
+        clamped_share, unlike_share, bones: as in ``Transfer``.
     """
 
     out: Path
     clamped_share: float
     unlike_share: float
+    bones: Mapping[str, float]
 
 
 def transfer(
@@ -118,7 +120,7 @@ def preview(
         with events.stage("Drawing") as stage:
             preview_normalization(dance, place.backgrounds, place.statistics, request.out, on_progress=stage)
         events.wrote("preview", request.out)
-        return PreviewResult(request.out, dance.clamped_share, unlike_share(dance, place.filmed))
+        return PreviewResult(request.out, dance.clamped_share, unlike_share(dance, place.filmed), dance.bones)
 
 
 def check_transfer(
@@ -166,6 +168,7 @@ def find_dance(source: Path, statistics: PoseStatistics, size: tuple[int, int], 
             pose=config.pose,
             smoothing=config.smoothing,
             normalized=config.normalize,
+            bones=config.bones,
             on_progress=stage,
         )
 
