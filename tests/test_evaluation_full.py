@@ -12,15 +12,18 @@ import torch
 from everybody_dance.body_height import body_height
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.evaluation.ablation import VARIANTS, ablate, difference_interval, report, rows
-from everybody_dance.evaluation.compare import compare_all
+from everybody_dance.evaluation.compare import Scores, compare_all
 from everybody_dance.evaluation.features import efficientnet_distance, vgg_distance
 from everybody_dance.evaluation.flicker import TrueMotion
 from everybody_dance.evaluation.gallery import Gallery
 from everybody_dance.evaluation.held_out import RESULT, HeldOutDance, evaluate_held_out
 from everybody_dance.evaluation.held_out_report import figures, full_scores, metrics_at_hand
 from everybody_dance.evaluation.limits import at_speed, shaken
+from everybody_dance.evaluation.metrics import ABOUT
+from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.pose_distance import Redetection, pose_distance
 from everybody_dance.images import Box
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.networks import efficientnet_lite
 from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.model_files import load_performer
@@ -98,6 +101,51 @@ class TestFlicker:
         scores = compare_all({"result": frames}, frames, keypoints, cuts=[2])["result"]["body"]["flicker"]
         assert np.isfinite(scores).tolist() == [False, True, False, True]
         assert scores[1] == scores[3] == 0
+
+
+class TestWithinPerson:
+    def scores(
+        self, keypoints: Keypoints, truth: list[np.ndarray], results: dict[str, list[np.ndarray]]
+    ) -> dict[str, Scores]:
+        watcher = WithinPerson(keypoints, lambda index: matte(keypoints, index), cuts=[2])
+        compare_all(results, truth, keypoints, {}, watchers=[watcher])
+        return watcher.scores()
+
+    def test_the_truth_is_as_sharp_as_itself_and_a_blurred_copy_is_not(self) -> None:
+        keypoints = swaying(4)
+        confidence = keypoints.confidence.copy()
+        confidence[1, LEFT_HAND] = 0
+        confidence[3] = 0
+        keypoints = replace(keypoints, confidence=confidence)
+        grain = np.random.default_rng(0).integers(0, 30, (128, 128, 1), np.uint8)  # or the face were all one colour
+        truth = [picture(keypoints, index) + grain for index in range(4)]
+        blurred = [cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in truth]
+        found = figures(self.scores(keypoints, truth, {"truth": truth, "blurred": blurred}))
+        for region, by_metric in found["truth"].items():
+            assert by_metric["sharpness"].mean == pytest.approx(1)
+            assert by_metric["sharpness"].count == 3  # the last frame has nobody in it
+            assert 0 < found["blurred"][region]["sharpness"].mean < 0.3
+        assert set(found["truth"]) == {"body", "face", "hands"}
+
+    def test_noise_is_not_better_than_what_is_a_little_soft(self) -> None:
+        assert ABOUT["sharpness"].merit(0.8) > ABOUT["sharpness"].merit(1.5)
+
+    def test_only_the_person_counts(self) -> None:
+        keypoints = swaying(4)
+        truth = [picture(keypoints, index) for index in range(4)]
+        inside = [matte(keypoints, index)[..., None] > 0 for index in range(4)]
+        flashing = [np.uint8(20 * (index % 2)) for index in range(4)]
+        found = self.scores(
+            keypoints,
+            truth,
+            {
+                "place": [frame + ~there * flash for frame, there, flash in zip(truth, inside, flashing, strict=True)],
+                "all": [frame + flash for frame, flash in zip(truth, flashing, strict=True)],
+            },
+        )
+        assert found["all"]["body"]["flicker_person"] == pytest.approx([np.nan, 20, np.nan, 20], nan_ok=True)
+        # The person uncovers what flashed, at their edge alone.
+        assert np.nanmax(found["place"]["body"]["flicker_person"]) < 3
 
 
 class TestPoseDistance:
@@ -189,7 +237,10 @@ def test_everything_in_one_pass(tmp_path: Path) -> None:
     performer = train(subject, TrainConfig(preset="debug", steps=2))
     found = figures(full_scores(subject, {RESULT: performer}, HeldOutDance.of(subject, 300), detector=Blind))
     assert set(found) == {"result", "nearest_neighbor", "background"}
-    assert set(found["result"]["body"]) == {"ssim", "psnr", "flicker", "flicker_still", "flicker_moving"}
+    assert set(found["result"]["body"]) == {
+        *("ssim", "psnr", "flicker", "flicker_still", "flicker_moving", "sharpness", "flicker_person")
+    }
+    assert found["result"]["hands"]["sharpness"].count == found["result"]["face"]["sharpness"].count == 4
     assert found["result"]["body"]["ssim"].count == 4
     assert found["result"]["body"]["flicker"].count == 3
     assert found["nearest_neighbor"]["pose_all"]["missed"].mean == 135

@@ -34,7 +34,8 @@ def evaluate(
 
     Likeness (SSIM, PSNR and, where weights are at hand, LPIPS and the distance of VGG-19 features) and flicker in the
     body's box, the face's box and the whole frame; how far the pose that is found in the result lies from the one it
-    was given; and whether the performer is steady. SUBJECT/evaluation/report.html shows all of it, with pictures.
+    was given; how sharp the person, the face and the hands are; and whether the performer is steady.
+    SUBJECT/evaluation/report.html shows all of it, with pictures.
 
     With --ablation the paper's three variants are trained for equally many steps (in SUBJECT/ablation) and compared.
     """

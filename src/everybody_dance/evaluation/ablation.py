@@ -222,7 +222,7 @@ def _values(title: str, found: Sequence[Row]) -> Table:
         shown = ["" if np.isnan(value) else f"{value:.{about.digits}f}" for value in values]
         cells.append([f"{_region(row.region)}, {about.title}", *shown, published])
         of_variants = values[: len(VARIANTS)]
-        best.append(1 + of_variants.index((max if about.better == "higher" else min)(of_variants)))
+        best.append(1 + of_variants.index(max(of_variants, key=about.merit)))
     columns = ["", *(TITLES.get(name, name) for name in names), "published"]
     note = (
         "Published: Tables 1 to 3 of the paper (arXiv version 1), the same three variants, measured on other people"
@@ -235,7 +235,11 @@ def _changes(title: str, found: Sequence[Row]) -> Table:
     cells = []
     for row in found:
         about = ABOUT[row.metric]
-        shown = [_change(change, about.digits, about.better == "higher") for change in row.changes]
+        merits = [about.merit(row.ours[name]) for name in VARIANTS]
+        shown = [
+            _change(change, about.digits, after > before)
+            for change, (before, after) in zip(row.changes, pairwise(merits), strict=True)
+        ]
         published = ["", ""]
         if row.published is not None:
             published = [f"{after - before:+.5f}" for before, after in pairwise(row.published)]
@@ -243,12 +247,12 @@ def _changes(title: str, found: Sequence[Row]) -> Table:
     return Table(title, ["", "by smoothing", "published", "by face GAN", "published"], cells)
 
 
-def _change(change: tuple[float, float, float], digits: int, higher_is_better: bool) -> str:
+def _change(change: tuple[float, float, float], digits: int, better: bool) -> str:
     middle, low, high = change
     figures = f"{middle:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
     if low <= 0 <= high:
         return f"{figures}, none found"
-    return f"{figures}, {'better' if (middle > 0) == higher_is_better else 'worse'}"
+    return f"{figures}, {'better' if better else 'worse'}"
 
 
 def _mean(values: Sequence[NDArray[np.float64]]) -> float:

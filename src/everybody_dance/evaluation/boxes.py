@@ -1,4 +1,4 @@
-"""Which part of a frame is measured: the body box and the face box of the true keypoints."""
+"""Which part of a frame is measured: the boxes of body, face and hands of the true keypoints."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.skeleton import FACE
+from everybody_dance.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 
 BODY_MARGIN = 0.1
 """How far the body box reaches past the joints, in fractions of the body height."""
 
-FACE_MARGIN = 0.2
-"""How far the face box reaches past the face points, in fractions of their larger extent: brow, chin and cheeks."""
+PART_MARGIN = 0.2
+"""How far the box of a face or a hand reaches past its points, in fractions of their larger extent: brow, chin."""
 
-FACE_POINTS_NEEDED = 10
-"""Fewer face points than this are no face."""
+POINTS_NEEDED = 10
+"""Fewer points than this are no face and no hand."""
 
 
 def body_boxes(keypoints: Keypoints) -> list[Box | None]:
@@ -36,17 +36,26 @@ def face_boxes(keypoints: Keypoints) -> list[Box | None]:
     Returns:
         One box for each frame; None where no face is seen.
     """
-    found = keypoints.found[:, FACE] & keypoints.person_seen[:, None]
-    found &= found.sum(axis=1, keepdims=True) >= FACE_POINTS_NEEDED
-    low, high = _extent(keypoints.xy[:, FACE], found)
-    with np.errstate(invalid="ignore"):
-        margin = FACE_MARGIN * (high - low).max(axis=1)
-    return _boxes(keypoints.xy[:, FACE], found, margin, keypoints.size)
+    return _part_boxes(keypoints, FACE)
+
+
+def hand_boxes(keypoints: Keypoints) -> list[tuple[Box | None, ...]]:
+    """The boxes of the left and the right hand of every frame, as ``face_boxes``."""
+    return list(zip(*(_part_boxes(keypoints, hand) for hand in (LEFT_HAND, RIGHT_HAND)), strict=True))
 
 
 def frame_boxes(keypoints: Keypoints) -> list[Box | None]:
     """The whole frame, for every frame."""
     return [Box(0, 0, *keypoints.size)] * len(keypoints)
+
+
+def _part_boxes(keypoints: Keypoints, part: slice) -> list[Box | None]:
+    found = keypoints.found[:, part] & keypoints.person_seen[:, None]
+    found &= found.sum(axis=1, keepdims=True) >= POINTS_NEEDED
+    low, high = _extent(keypoints.xy[:, part], found)
+    with np.errstate(invalid="ignore"):
+        margin = PART_MARGIN * (high - low).max(axis=1)
+    return _boxes(keypoints.xy[:, part], found, margin, keypoints.size)
 
 
 def _extent(xy: NDArray[np.float32], found: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

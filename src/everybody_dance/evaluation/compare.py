@@ -87,6 +87,13 @@ def compare_all(
     return scores
 
 
+def add(scores: Mapping[str, Scores], more: Mapping[str, Scores]) -> None:
+    """Put what a watcher measured, by the result's name, to ``scores``."""
+    for name, by_region in more.items():
+        for region, by_metric in by_region.items():
+            scores[name].setdefault(region, {}).update(by_metric)
+
+
 @dataclass(frozen=True)
 class Spread:
     """Mean, standard deviation and number of the frames that have a score."""

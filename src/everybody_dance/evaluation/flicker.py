@@ -23,7 +23,7 @@ class TrueMotion:
     """
 
     def __init__(self, truth: Image, before: Image) -> None:
-        self._change = _change(truth, before)
+        self._change = change(truth, before)
         still = cv2.blur(np.abs(self._change).max(axis=2).astype(np.float32), (5, 5)) < STILL
         self.still = np.asarray(still, np.bool_)
         height, width = truth.shape[:2]
@@ -34,7 +34,7 @@ class TrueMotion:
         path = flow.calc(grey, grey_before, np.zeros((*grey.shape, 2), np.float32))
         path = cv2.resize(path, (width, height)) * np.array((width / half[0], height / half[1]), np.float32)
         self._origin = path + np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
-        self._change_along = _change(truth, self._moved(before))
+        self._change_along = change(truth, self._moved(before))
 
     def flicker(self, result: Image, before: Image, boxes: Sequence[Box | None]) -> dict[str, list[float]]:
         """How far ``result`` changed otherwise than the truth since ``before``, of 255, averaged over each box.
@@ -51,8 +51,8 @@ class TrueMotion:
         Returns:
             One value for each box by ``NAMES``; NaN where there is no box, or nothing of the kind in it.
         """
-        error = _apart(_change(result, before), self._change)
-        along = _apart(_change(result, self._moved(before)), self._change_along)
+        error = apart(change(result, before), self._change)
+        along = apart(change(result, self._moved(before)), self._change_along)
         everywhere = np.ones_like(self.still)
         kinds = ((error, everywhere), (error, self.still), (along, ~self.still))
         return {
@@ -66,13 +66,14 @@ class TrueMotion:
         return np.asarray(fetch(before, self._origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _change(now: Image, before: Image) -> NDArray[np.int16]:
+def change(now: Image, before: Image) -> NDArray[np.int16]:
+    """(H, W, 3): how far each colour changed."""
     return np.asarray(cv2.subtract(now, before, dtype=cv2.CV_16S), np.int16)
 
 
-def _apart(change: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.int16]:
-    """(H, W): the sum of |change - other| over the colours."""
-    return np.asarray(cv2.transform(cv2.absdiff(change, other), np.ones((1, 3), np.float32)), np.int16)
+def apart(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.int16]:
+    """(H, W): the sum of |one - other| over the colours."""
+    return np.asarray(cv2.transform(cv2.absdiff(one, other), np.ones((1, 3), np.float32)), np.int16)
 
 
 def _mean(sums: NDArray[np.int16], where: NDArray[np.bool_], box: Box) -> float:

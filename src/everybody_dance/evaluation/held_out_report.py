@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from everybody_dance.evaluation.compare import Figures, Scores, Watcher, spread
+from everybody_dance.evaluation.compare import Figures, Scores, Watcher, add, spread
 from everybody_dance.evaluation.features import efficientnet_distance, lpips, vgg_distance
 from everybody_dance.evaluation.gallery import DIFFERS, POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import (
@@ -18,6 +19,7 @@ from everybody_dance.evaluation.held_out import (
     held_out_scores,
 )
 from everybody_dance.evaluation.metrics import METRICS, Metric
+from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
 from everybody_dance.evaluation.report import Report, Table, figure_table, plot
 from everybody_dance.evaluation.results import Provenance
@@ -88,22 +90,23 @@ def full_scores(
 
     Returns:
         ``scores[name | nearest_neighbor | background][region][metric]``, one for each frame. Regions are body, face and
-        frame with ``metrics`` and flicker, and, but for the background, pose_body, pose_face, pose_hands and pose_all
-        with pixels, percent (of the body height) and missed (joints a frame), and silhouette with iou.
+        frame with ``metrics`` and flicker, body, face and hands with what ``WithinPerson`` measures, and, but for the
+        background, pose_body, pose_face, pose_hands and pose_all with pixels, percent (of the body height) and missed
+        (joints a frame), and silhouette with iou.
     """
+    # Several look at the matte of the same frame.
+    matte = lru_cache(maxsize=1)(lambda index: subject.matte(int(dance.frames[index])))
+    person = WithinPerson(dance.keypoints, matte, dance.cuts)
     with ExitStack() as stack:
-        looking = [*watchers]
+        looking: list[Watcher] = [*watchers, person]
         redetection = None
         if detector is not None:
-            redetection = Redetection(
-                {name: detector() for name in (*performers, NEAREST_NEIGHBOR)},
-                lambda index: subject.matte(int(dance.frames[index])),
-            )
+            redetection = Redetection({name: detector() for name in (*performers, NEAREST_NEIGHBOR)}, matte)
             looking.append(stack.enter_context(redetection))
         scores = held_out_scores(subject, performers, dance, metrics, on_progress, looking)
+        add(scores, person.scores())
         if redetection is not None:
-            for name, found in redetection.scores(dance.keypoints).items():
-                scores[name] |= found
+            add(scores, redetection.scores(dance.keypoints))
         return scores
 
 
@@ -128,7 +131,7 @@ def report(
         gallery.sections(_ROWS),
         made,
     )
-    for region in ("body", "face", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
+    for region in ("body", "face", "hands", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
         if region in figures["result"]:
             title = region.replace("pose_", "The pose found again: ").replace("frame", "whole frame")
             page.sections.append(figure_table(title[0].upper() + title[1:], figures, region, TITLES, {BACKGROUND}))

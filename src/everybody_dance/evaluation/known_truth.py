@@ -20,7 +20,7 @@ from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import RATE, SIZE, TRAINING, TRAINING_SECONDS
 from everybody_dance.dancers.render import DANCERS, Dancer, render, true_keypoints
 from everybody_dance.evaluation.baselines import background
-from everybody_dance.evaluation.compare import Figures, compare_all, spread
+from everybody_dance.evaluation.compare import Figures, add, compare_all, spread
 from everybody_dance.evaluation.gallery import POSE, TRUTH, Gallery
 from everybody_dance.evaluation.held_out import (
     BACKGROUND,
@@ -230,8 +230,7 @@ def measure(
     ):
         true_frames, watchers = islice(truth, len(exact)), (pictures, redetection)
         scores = compare_all(results, true_frames, exact, metrics, on_progress, watchers=watchers)
-        for name, found in redetection.scores(dance.placed).items():
-            scores[name] |= found
+        add(scores, redetection.scores(dance.placed))
     placement = Placement(*(_mean(placement_error(pose, exact)) for pose in (dance.placed, unchanged, detected)))
     return Outcome(pair, {name: spread(found) for name, found in scores.items()}, placement), pictures
 

@@ -84,13 +84,23 @@ class About:
 
     Attributes:
         title: with its unit.
-        better: which way.
+        better: which way; or 1, where less and more are both worse.
         digits: worth writing, behind the point.
     """
 
     title: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", 1]
     digits: int
+
+    def merit(self, value: float) -> float:
+        """How good a value is: more is better."""
+        match self.better:
+            case "higher":
+                return value
+            case "lower":
+                return -value
+            case aim:
+                return -abs(value - aim)
 
 
 ABOUT: dict[str, About] = {
@@ -99,9 +109,11 @@ ABOUT: dict[str, About] = {
     "lpips": About("LPIPS", "lower", 4),
     "vgg_distance": About("VGG-19 distance", "lower", 3),
     "efficientnet_distance": About("EfficientNet-Lite0 distance", "lower", 3),
+    "sharpness": About("sharpness (1 as the footage)", 1, 2),
     "flicker": About("flicker (of 255)", "lower", 2),
     "flicker_still": About("flicker where nothing moves", "lower", 2),
     "flicker_moving": About("flicker along the motion", "lower", 2),
+    "flicker_person": About("flicker of the person alone", "lower", 2),
     "pixels": About("pose distance (pixels)", "lower", 2),
     "percent": About("pose distance (% of height)", "lower", 2),
     "iou": About("silhouette IoU", "higher", 3),

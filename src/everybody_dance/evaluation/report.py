@@ -156,7 +156,7 @@ def figure_table(
         figures: of all results.
         region: that the first of ``names`` has.
         names: titles of the results, by name, in order.
-        still: results that do not move, and so are not the best for not flickering.
+        still: results without a person, which are not the best for not flickering, nor for how sharp the place is.
     """
     shown = {name: titled for name, titled in names.items() if region in figures.get(name, {})}
     first = figures[next(iter(shown))][region]
@@ -171,10 +171,9 @@ def figure_table(
                 *("" if s is None else f"{s.mean:.{about.digits}f} ± {s.std:.{about.digits}f}" for s in found),
             ]
         )
-        sign = 1 if about.better == "higher" else -1
-        unranked = still if metric.startswith("flicker") else ()
+        unranked = still if metric.startswith(("flicker", "sharpness")) else ()
         means = [
-            float("-inf") if value is None or name in unranked else sign * value.mean
+            float("-inf") if value is None or name in unranked else about.merit(value.mean)
             for name, value in zip(shown, found, strict=True)
         ]
         best.append(1 + means.index(max(means)))
