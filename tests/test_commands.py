@@ -261,7 +261,7 @@ def test_evaluate_says_what_it_leaves_out(little_world: LittleWorld, tmp_path: P
     outcome = dance("evaluate", subject, "--frames", 4, "--json")
     assert outcome.code == 0, outcome.stderr
     assert "not from the built-in detector" in outcome.stderr
-    assert "--download-lpips gets them" in outcome.stderr
+    assert "--download-lpips` gets them" in outcome.stderr
 
 
 def test_evaluate_needs_a_trained_subject(little_world: LittleWorld, tmp_path: Path) -> None:

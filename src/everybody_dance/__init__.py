@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from everybody_dance.synthesis.config import TransferConfig
     from everybody_dance.synthesis.stream import Picture, Stream
     from everybody_dance.training.config import TrainConfig
+    from everybody_dance.workflows.compare import CompareRequest, compare
     from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
     from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
@@ -33,6 +34,7 @@ _HOMES = {
     "synthesis.config": ("TransferConfig",),
     "synthesis.stream": ("Picture", "Stream"),
     "training.config": ("TrainConfig",),
+    "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
     "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
@@ -47,6 +49,7 @@ __all__ = [
     "Artifact",
     "Cancellation",
     "Cancelled",
+    "CompareRequest",
     "DanceError",
     "EvaluateRequest",
     "Event",
@@ -70,6 +73,7 @@ __all__ = [
     "TransferConfig",
     "TransferRequest",
     "UsageError",
+    "compare",
     "evaluate",
     "open_performer",
     "prepare",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance.commands.benchmark import benchmark
+from everybody_dance.commands.compare import compare
 from everybody_dance.commands.console import (
     FAILED,
     INTERRUPTED,
@@ -29,7 +30,7 @@ from everybody_dance.commands.transfer import transfer
 from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
-COMMANDS = (demo, prepare, train, transfer, run, evaluate, doctor)
+COMMANDS = (demo, prepare, train, transfer, run, evaluate, compare, doctor)
 
 # Typer exports this one of its usage errors; the others share its base class.
 USAGE_ERROR: type = typer.BadParameter.__bases__[0]

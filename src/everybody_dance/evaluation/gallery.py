@@ -44,15 +44,25 @@ class Gallery:
         keypoints: of the true frames.
         poses: what the results were painted from, where it is not that.
         clip: whether to keep a clip.
+        differing: the results of which the differences from the truth are kept as well, by the names of these rows;
+            without, it is where the first result ``differs``.
 
     Attributes:
-        bodies, faces: by row (``pose``, ``truth``, each result, and where the first one ``differs``) the crops as JPEG,
-            of the same frames in each row; empty where nobody (no face) is seen.
-        clip: MP4 of all rows but the last side by side; None where it is not kept.
+        bodies, faces: by row (``pose``, ``truth``, each result, and the differences) the crops as JPEG, of the same
+            frames in each row; empty where nobody (no face) is seen.
+        clip: MP4 of all rows but the differences side by side; None where it is not kept.
     """
 
-    def __init__(self, keypoints: Keypoints, *, poses: Keypoints | None = None, clip: bool = True) -> None:
+    def __init__(
+        self,
+        keypoints: Keypoints,
+        *,
+        poses: Keypoints | None = None,
+        clip: bool = True,
+        differing: Mapping[str, str] | None = None,
+    ) -> None:
         self.keypoints = keypoints
+        self._differing = differing
         self.poses = keypoints if poses is None else poses
         self.bodies: dict[str, list[bytes]] = {}
         self.faces: dict[str, list[bytes]] = {}
@@ -83,7 +93,8 @@ class Gallery:
         if body is None and face is None and not in_clip:
             return
         rows = self._rows(index, truth, results)
-        shown = rows | {DIFFERS: difference(next(iter(results.values())), truth)}
+        differing = self._differing or {DIFFERS: next(iter(results))}
+        shown = rows | {row: difference(results[name], truth) for row, name in differing.items()}
         if body is not None:
             _keep(self.bodies, body, shown, BODY_HEIGHT)
         if face is not None:
@@ -95,7 +106,8 @@ class Gallery:
         """The pictures for a report; ``names`` are titles of the rows, by name, in order."""
         found: list[Section] = []
         if self.clip is not None:
-            shown = [names.get(name, name) for name in self.bodies if name != DIFFERS]
+            differing = self._differing or (DIFFERS,)
+            shown = [names.get(name, name) for name in self.bodies if name not in differing]
             found.append(Clip("In motion", shown, self.clip))
         for title, rows in (("Body", self.bodies), ("Face", self.faces)):
             if rows:

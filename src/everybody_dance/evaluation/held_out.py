@@ -84,13 +84,15 @@ def held_out_scores(
     metrics: Mapping[str, Metric] = METRICS,
     on_progress: OnProgress = ignore_progress,
     watchers: Sequence[Watcher] = (),
+    baselines: bool = True,
 ) -> dict[str, Scores]:
     """As ``evaluate_held_out``, for any number of performers by name, with the score of every frame."""
     results: dict[str, Iterable[Image]] = {
-        **{name: danced(performer, dance.keypoints, dance.cuts) for name, performer in performers.items()},
-        NEAREST_NEIGHBOR: nearest_neighbor(subject, dance.keypoints, dance.cuts),
-        BACKGROUND: background(subject.plate, len(dance.keypoints)),
+        name: danced(performer, dance.keypoints, dance.cuts) for name, performer in performers.items()
     }
+    if baselines:
+        results[NEAREST_NEIGHBOR] = nearest_neighbor(subject, dance.keypoints, dance.cuts)
+        results[BACKGROUND] = background(subject.plate, len(dance.keypoints))
     truth = (subject.frame(int(frame)) for frame in dance.frames)
     return compare_all(results, truth, dance.keypoints, metrics, on_progress, dance.cuts, watchers)
 

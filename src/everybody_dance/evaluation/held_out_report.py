@@ -1,6 +1,6 @@
 """Every figure of performers on the footage that was held out, beside what they have to beat."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from everybody_dance.evaluation.held_out import (
 from everybody_dance.evaluation.metrics import METRICS, Metric
 from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.pose_distance import FrameDetector, Redetection
-from everybody_dance.evaluation.report import Report, Table, figure_table, plot
+from everybody_dance.evaluation.report import Plot, Report, Table, figure_table, plot
 from everybody_dance.evaluation.results import Provenance
 from everybody_dance.evaluation.steadiness import (
     FORGET_WITHIN,
@@ -76,6 +76,7 @@ def full_scores(
     detector: Callable[[], FrameDetector] | None = None,
     watchers: Sequence[Watcher] = (),
     on_progress: OnProgress = ignore_progress,
+    baselines: bool = True,
 ) -> dict[str, Scores]:
     """Let performers dance what their own footage kept back, once, and measure everything on the way.
 
@@ -87,6 +88,7 @@ def full_scores(
         detector: makes the detector that found the subject's poses, for the pose distance; one for each result.
         watchers: shown every frame.
         on_progress: told the frames measured.
+        baselines: whether they are measured as well.
 
     Returns:
         ``scores[name | nearest_neighbor | background][region][metric]``, one for each frame. Regions are body, face and
@@ -101,9 +103,11 @@ def full_scores(
         looking: list[Watcher] = [*watchers, person]
         redetection = None
         if detector is not None:
-            redetection = Redetection({name: detector() for name in (*performers, NEAREST_NEIGHBOR)}, matte)
+            redetection = Redetection(
+                {name: detector() for name in (*performers, *((NEAREST_NEIGHBOR,) if baselines else ()))}, matte
+            )
             looking.append(stack.enter_context(redetection))
-        scores = held_out_scores(subject, performers, dance, metrics, on_progress, looking)
+        scores = held_out_scores(subject, performers, dance, metrics, on_progress, looking, baselines)
         add(scores, person.scores())
         if redetection is not None:
             add(scores, redetection.scores(dance.keypoints))
@@ -131,24 +135,28 @@ def report(
         gallery.sections(_ROWS),
         made,
     )
-    for region in ("body", "face", "hands", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
-        if region in figures["result"]:
-            title = region.replace("pose_", "The pose found again: ").replace("frame", "whole frame")
-            page.sections.append(figure_table(title[0].upper() + title[1:], figures, region, TITLES, {BACKGROUND}))
+    page.sections += tables(figures, TITLES, {BACKGROUND})
     if steady is not None:
         page.sections.append(_steadiness(steady))
-    curves = {TITLES[name]: scores[name]["body"]["ssim"] for name in TITLES}
-    page.sections.append(
-        plot(
-            "Over time",
-            range(frames),
-            {name: values.tolist() for name, values in curves.items()},
-            x_label="held-out frame",
-            y_label="SSIM, body",
-            marked=False,
-        )
-    )
+    page.sections.append(over_time(scores, TITLES))
     return page
+
+
+def tables(figures: Figures, names: Mapping[str, str], still: Collection[str] = ()) -> list[Table]:
+    """A table for each region that was measured; the arguments are those of ``figure_table``."""
+    found = []
+    for region in ("body", "face", "hands", "frame", "pose_body", "pose_face", "pose_hands", "pose_all", "silhouette"):
+        if region in figures[next(iter(names))]:
+            title = region.replace("pose_", "The pose found again: ").replace("frame", "whole frame")
+            found.append(figure_table(title[0].upper() + title[1:], figures, region, names, still))
+    return found
+
+
+def over_time(scores: Mapping[str, Scores], names: Mapping[str, str]) -> Plot:
+    """The likeness of the body frame by frame; ``names`` are titles of the results, by name."""
+    curves = {title: scores[name]["body"]["ssim"].tolist() for name, title in names.items()}
+    frames = range(len(next(iter(curves.values()))))
+    return plot("Over time", frames, curves, x_label="frame", y_label="SSIM, body", marked=False)
 
 
 def _steadiness(found: Steadiness) -> Table:

@@ -66,11 +66,16 @@ class WithinPerson:
         by motion cannot blow up. 1 is as sharp as the footage; below it is blurred, above it is noise or seams.
         ``flicker_person`` is ``flicker`` inside the silhouette.
         """
-        for scores in self._scores.values():
-            for region, energies in self._energies.items():
-                average = np.nanmean(energies) if np.isfinite(energies).any() else 0.0
-                scores[region]["sharpness"] /= average or np.nan
-        return dict(self._scores)
+        # Where the truth has no detail at all there is nothing to compare with.
+        average = {
+            region: np.nansum(of) / (np.isfinite(of).sum() or 1) or np.nan for region, of in self._energies.items()
+        }
+        return {
+            name: {
+                region: found | {"sharpness": found["sharpness"] / average[region]} for region, found in scores.items()
+            }
+            for name, scores in self._scores.items()
+        }
 
 
 def laplacian_energy(image: Image) -> NDArray[np.float32]:

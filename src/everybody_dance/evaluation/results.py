@@ -12,6 +12,7 @@ from everybody_dance.evaluation.compare import Figures
 from everybody_dance.files import write_text
 from everybody_dance.jsonio import dumps
 from everybody_dance.performer.manifest import MANIFEST_NAME
+from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
 from everybody_dance.version import VERSION
 
@@ -25,7 +26,7 @@ def provenance(command: Sequence[str], performers: Mapping[str, tuple[Path, Perf
 
     Args:
         command: as given.
-        performers: by name the folder of each, which holds ``model/``, and the performer.
+        performers: by name the folder of each, as ``Model`` takes it, and the performer.
     """
     return {
         "command": " ".join(command),
@@ -34,7 +35,7 @@ def provenance(command: Sequence[str], performers: Mapping[str, tuple[Path, Perf
         "machine": platform.machine(),
         "performers": {
             name: {
-                "sha256": hashlib.sha256((folder / "model" / MANIFEST_NAME).read_bytes()).hexdigest(),
+                "sha256": hashlib.sha256((Model(folder).folder / MANIFEST_NAME).read_bytes()).hexdigest(),
                 "device": performer.device.type,
                 **performer.manifest.model_dump(
                     mode="json", include={"subject", "preset", "steps", "seed", "perceptual_loss"}

@@ -201,7 +201,8 @@ def weights_at_hand(
         events.remark("no-vgg", "No VGG-19 weights at hand: the distance of its features is left out.")
     if lpips is None:
         events.remark(
-            "no-lpips", "No AlexNet or VGG-16 weights at hand: LPIPS is left out; --download-lpips gets them."
+            "no-lpips",
+            "No AlexNet or VGG-16 weights at hand: LPIPS is left out; `dance evaluate --download-lpips` gets them.",
         )
     return vgg, lpips
 
