@@ -23,7 +23,9 @@ WITHOUT_VIDEO = [
     "synthesis.clip",
 ]
 # These read videos and find poses: that is what they are for.
-EXCEPT = {f"everybody_dance.subject.prepare.{name}" for name in ("prepare", "request", "decode", "complete")}
+EXCEPT = {
+    f"everybody_dance.subject.prepare.{name}" for name in ("prepare", "request", "decode", "find_place", "complete")
+}
 
 
 def _modules(name: str) -> list[str]:

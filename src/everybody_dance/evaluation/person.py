@@ -14,6 +14,9 @@ from everybody_dance.evaluation.metrics import PERSON
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 
+EDGE = 1 / 256
+"""Half the width of the silhouette's edge, in frame heights: it stands out so much that little else would count."""
+
 
 class WithinPerson:
     """A watcher of ``compare_all``: measures inside the person's silhouette, face and hands, one pass for all results.
@@ -43,8 +46,10 @@ class WithinPerson:
 
     def __call__(self, index: int, truth: Image, results: Mapping[str, Image]) -> None:
         masks = {region: _mask(boxes[index], truth.shape[:2]) for region, boxes in self._boxes.items()}
-        masks["body"] &= np.where(self._matte(index) >= PERSON, np.uint8(255), np.uint8(0))
-        masks = {region: mask for region, mask in masks.items() if mask.any()}
+        inside = np.where(self._matte(index) >= PERSON, np.uint8(255), np.uint8(0))
+        side = 1 + 2 * round(EDGE * len(inside))
+        inside = np.asarray(cv2.erode(inside, np.ones((side, side), np.uint8)), np.uint8)
+        masks = {region: mask & inside for region, mask in masks.items() if (mask & inside).any()}
         true_energy = laplacian_energy(truth)
         for region, mask in masks.items():
             self._energies[region][index] = cv2.mean(true_energy, mask)[0]
@@ -61,9 +66,10 @@ class WithinPerson:
     def scores(self) -> dict[str, Scores]:
         """By result's name: ``sharpness`` of body, face and hands, and the body's ``flicker_person``.
 
-        Sharpness is the mean square of the Laplacian inside the silhouette (the face's box, the hands' boxes), over
-        the truth's average in all frames: so its mean is the ratio of the sums, which a frame whose truth is blurred
-        by motion cannot blow up. 1 is as sharp as the footage; below it is blurred, above it is noise or seams.
+        Sharpness is the mean square of the Laplacian inside the silhouette without its edge (and inside the box of the
+        face or hands), over the truth's average in all frames: so its mean is the ratio of the sums, which a frame
+        whose truth is blurred by motion cannot blow up. 1 is as sharp as the footage; below it is blurred, above it is
+        noise or seams.
         ``flicker_person`` is ``flicker`` inside the silhouette.
         """
         # Where the truth has no detail at all there is nothing to compare with.
