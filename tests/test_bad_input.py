@@ -272,6 +272,7 @@ def test_a_full_disk(little_world: LittleWorld, tmp_path: Path, monkeypatch: pyt
 def test_two_trainings_on_one_folder(little_world: LittleWorld, tmp_path: Path) -> None:
     subject = little_world.copy_of_subject(tmp_path / "s")
     log = subject / "training" / "log.jsonl"
+    log.unlink(missing_ok=True)  # written by the training that the copied subject has had
     first = start("train", subject, "--preset", "debug", "--steps", 100_000)
     try:
         while first.poll() is None and not log.exists():

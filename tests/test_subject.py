@@ -23,6 +23,7 @@ from everybody_dance.pose.detection import Detection
 from everybody_dance.pose.detectors import DETECTORS
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.folder import PREPARED
+from everybody_dance.subject.manifest import FORMAT_VERSION
 from everybody_dance.subject.prepare import complete as completing
 from everybody_dance.subject.prepare import decode as preparing
 from everybody_dance.subject.prepare import request
@@ -248,7 +249,7 @@ class TestPrepare:
         with pytest.raises(DanceError, match="prepared by an older version") as caught:
             Subject.open(folder)
         assert caught.value.code == "older-version"
-        assert prepare([footage], folder).manifest.version == 3
+        assert prepare([footage], folder).manifest.version == FORMAT_VERSION
         assert (folder / "model.old-1").is_dir()
 
     def test_titles_and_black_are_left_out(
@@ -277,7 +278,12 @@ class TestPrepare:
             return content_identity(path)
 
         def find(
-            frames: Iterator[np.ndarray], name: str, workers: int, size: tuple[int, int], on_matte: Callable[..., None]
+            frames: Iterator[np.ndarray],
+            _name: str,
+            _workers: int,
+            _size: object,
+            on_matte: Callable[..., None],
+            _tracker: object,
         ) -> tuple[np.ndarray, np.ndarray]:
             for index, _ in enumerate(frames):
                 on_matte(matte(keypoints, index))
