@@ -72,6 +72,21 @@ def test_a_camera_that_stands_still_changes_nothing(monkeypatch: pytest.MonkeyPa
     assert len(looks) < FRAMES
 
 
+def test_light_that_changes_is_no_motion() -> None:
+    plain = np.asarray(cv2.resize(cv2.resize(place(5, (640, 240)), (40, 15)), (640, 240)), np.uint8)
+
+    def lit(frames: list[Image]) -> list[Image]:
+        light = np.linspace(0.75, 1.2, len(frames))
+        return [(frame * share).clip(0, 255).astype(np.uint8) for frame, share in zip(frames, light, strict=True)]
+
+    frames, joints, _ = filmed(np.tile(np.eye(3), (FRAMES, 1, 1)), plain)
+    assert stood_still(joints, followed(lit(frames), joints)) is None
+    frames, moving, still = filmed(panning(4.0), plain)
+    found = stood_still(moving, followed(lit(frames), moving))
+    assert found is not None
+    assert np.linalg.norm(found.xy - still.xy, axis=2).max() < 1
+
+
 def test_each_shot_begins_anew() -> None:
     matrices = panning(3.0)
     frames, moving, _ = filmed(matrices)

@@ -32,6 +32,12 @@ FIT, ENOUGH = 1.0, 0.4
 WORN = 0.6
 """With less of its corners than this, or less of its picture in view, another key frame takes over."""
 
+SURROUNDINGS = 17
+"""Side of the square, in pixels, by whose mean and contrast the light is evened."""
+
+FAINT = 3.0
+"""Contrast below which there is only noise."""
+
 TOGETHER = 8
 """Frames of which only the last is looked at while the camera stands still."""
 
@@ -124,7 +130,7 @@ class _Key:
     """
 
     def __init__(self, grey: Image, pose: Pose, place: Matrices) -> None:
-        self._grey, self._place = grey, place
+        self._evened, self._place = _evened(grey), place
         free = np.uint8(255) * ~person_mask(pose, (grey.shape[1], grey.shape[0]), AROUND)
         corners = cv2.goodFeaturesToTrack(grey, CORNERS, 0.002, 5, mask=free)
         self._corners = np.zeros((0, 1, 2), np.float32) if corners is None else np.asarray(corners, np.float32)
@@ -138,7 +144,7 @@ class _Key:
         follow: Any = cv2.calcOpticalFlowPyrLK  # OpenCV's types do not know all of its arguments
         flags = cv2.OPTFLOW_USE_INITIAL_FLOW
         there, found, _ = follow(
-            self._grey, grey, self._corners, self._there.copy(), winSize=(15, 15), maxLevel=3, flags=flags
+            self._evened, _evened(grey), self._corners, self._there.copy(), winSize=(15, 15), maxLevel=3, flags=flags
         )
         seen = found.ravel() == 1
         if seen.sum() < FEWEST:
@@ -150,6 +156,15 @@ class _Key:
         inside = ((self._there >= 0) & (self._there < grey.shape[::-1])).all(axis=2).mean()
         self.worn = bool(min(fits.sum() / len(self._corners), inside) < WORN)
         return np.asarray(self._place @ np.linalg.inv(np.vstack([motion, (0, 0, 1)])))
+
+
+def _evened(grey: Image) -> Image:
+    """The picture with the same brightness and contrast all over: corners are not found again in another light."""
+    picture = grey.astype(np.float32)
+    square = SURROUNDINGS, SURROUNDINGS
+    apart = picture - cv2.blur(picture, square)
+    contrast = np.sqrt(cv2.blur(apart * apart, square))
+    return np.asarray((128 + 40 * apart / (contrast + FAINT)).clip(0, 255), np.uint8)
 
 
 def stood_still(keypoints: Keypoints, path: Matrices) -> Keypoints | None:

@@ -1,4 +1,4 @@
-"""Camera motion and change of exposure, measured on the background."""
+"""Camera motion, measured on the background."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.subject.prepare.light import gain_to, multiplied
 
 LOOKS = 48
 """How many frames are compared, evenly over the footage."""
@@ -26,15 +27,13 @@ FEATURES = 200
 
 @dataclass(frozen=True)
 class Stillness:
-    """How still the camera and the light are.
+    """How still the camera is.
 
     Attributes:
         motion: 80th percentile over frames of the background's displacement, in percent of the frame's height.
-        exposure_change: brightest background over darkest, minus 1.
     """
 
     motion: float
-    exposure_change: float
 
     @property
     def camera_moves(self) -> bool:
@@ -50,7 +49,7 @@ class Stillness:
 def measure_stillness(
     frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int] | NDArray[np.int64]
 ) -> Stillness:
-    """Compare frames with the middle one: track corners of the background to each, and compare its brightness.
+    """Compare frames with the middle one: track corners of the background to each.
 
     Args:
         frame: gives the picture of a frame.
@@ -59,23 +58,22 @@ def measure_stillness(
     """
     chosen = np.asarray(usable)[np.unique(np.linspace(0, len(usable) - 1, LOOKS).astype(int))]
     middle = int(chosen[len(chosen) // 2])
-    reference, background = _grey(frame(middle)), _background(keypoints, middle)
+    middle_frame, background = frame(middle), _background(keypoints, middle)
+    reference = _grey(middle_frame)
     corners = cv2.goodFeaturesToTrack(reference, FEATURES, 0.005, 5, mask=background.astype(np.uint8))
-    displacements, gains = [], []
+    displacements = []
     for index in chosen:
-        picture = _grey(frame(int(index)))
+        picture = frame(int(index))
         both = background & _background(keypoints, int(index))
         if both.mean() < 0.05:
             continue
-        gains.append(float(picture[both].mean()) / max(float(reference[both].mean()), 1.0))
+        gain = gain_to(middle_frame, picture, both)  # corners are not found again in another light
+        picture = _grey(picture if gain is None else multiplied(picture, gain))
         displacement = None if corners is None else _displacement(reference, picture, both, corners)
         if displacement is not None:
             displacements.append(displacement)
     height = keypoints.size[1]
-    return Stillness(
-        motion=100 * float(np.percentile(displacements, 80)) / height if displacements else 0.0,
-        exposure_change=max(gains) / max(min(gains), 1e-6) - 1 if gains else 0.0,
-    )
+    return Stillness(100 * float(np.percentile(displacements, 80)) / height if displacements else 0.0)
 
 
 def _displacement(

@@ -75,14 +75,14 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
         cuts=cuts,
         left_out=left_out,
         camera=place.camera,
-        camera_motion=place.stillness.motion,
-        exposure_change=place.stillness.exposure_change,
+        camera_motion=place.motion,
+        exposure_change=place.exposure_change,
         plate_unknown_share=plate.unknown_share,
         footage=footage,
         options=request.options,
     )
     _report_plate(plate)
-    for finding in advice(footage, exposure_change=place.stillness.exposure_change):
+    for finding in advice(footage, exposure_change=place.exposure_change):
         events.emit(finding)
     subject = Subject.create(folder, manifest, keypoints, plate.image, plate.known)
     sheet = cv2.imencode(".jpg", contact_sheet(subject)[..., ::-1])[1]

@@ -1,4 +1,4 @@
-"""The empty place of the footage, with the camera stood still where it moves."""
+"""The empty place of the footage, with the camera stood still and the light evened out where they change."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +21,7 @@ from everybody_dance.subject.prepare.camera import Stillness, measure_stillness
 from everybody_dance.subject.prepare.cut_out import cut_out
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.footage import differs
+from everybody_dance.subject.prepare.light import UNEVEN, even_light, exposure_change, gains_to
 from everybody_dance.subject.prepare.plate import Plate, clean_plate, uncovered
 from everybody_dance.subject.prepare.registration import Registration, register, register_nearby, rewrite
 from everybody_dance.subject.subject import read_frame
@@ -51,20 +52,22 @@ class Place:
     Attributes:
         plate: the empty place.
         camera: what became of its motion.
-        stillness: of the camera before any frame was moved, and of the light.
+        motion: of the camera as it filmed, as ``Stillness.motion``.
+        exposure_change: the brightest training frame over the darkest as filmed, minus 1; 0 where the camera travelled.
         keypoints: of all frames, moved with them.
         training: frames that training may use.
     """
 
     plate: Plate
     camera: Camera
-    stillness: Stillness
+    motion: float
+    exposure_change: float
     keypoints: Keypoints
     training: NDArray[np.int64]
 
 
 def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: NDArray[np.int64]) -> Place:
-    """Stand the camera still where it moves, and find the empty place.
+    """Stand the camera still where it moves, even out the light where it changes, and find the empty place.
 
     Args:
         folder: of the new subject, whose frames and mattes are changed where that is needed.
@@ -79,15 +82,18 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     with closing(MatteReader(folder / MATTES)) as mattes:
         filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
         camera, footage, plate, registration = _stood_still(filmed, stillness, decoded)
+        # What a camera that travels shows cannot be compared.
+        change = 0.0 if camera == "cut-out" else exposure_change(footage.gains(_some(footage.training), plate))
+        if change > UNEVEN:
+            shown = np.flatnonzero(~decoded.elsewhere)
+            with events.stage("Evening out the light") as stage:
+                even_light(folder, shown, footage.gains(shown, plate, stage))
     if registration is not None:
         rewrite(folder, registration, plate.image)
     elif camera == "cut-out":
         cut_out(folder, keypoints, plate.image)
-    if camera != "still":  # the light can be compared only now
-        light = measure_stillness(partial(_frame, folder), footage.keypoints, footage.training)
-        stillness = replace(stillness, exposure_change=light.exposure_change)
     _report(camera, stillness.motion)
-    return Place(plate, camera, stillness, footage.keypoints, footage.training)
+    return Place(plate, camera, stillness.motion, change, footage.keypoints, footage.training)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,12 @@ class _Footage:
     def plate(self) -> Plate:
         """The empty place that it shows."""
         return clean_plate(self.frame, self.matte, self.keypoints, self.training)
+
+    def gains(
+        self, frames: NDArray[np.int64], plate: Plate, on_progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.float64]:
+        """(N, 3): what each frame is to be multiplied by, to have the light of the empty place."""
+        return gains_to(plate.image, self.frame, lambda index: self.outside(index) & plate.known, frames, on_progress)
 
     def outside(self, index: int) -> NDArray[np.bool_]:
         """bool (H, W): what lies clearly outside the person."""
@@ -140,14 +152,19 @@ def _stood_still(
         if registration is not None:
             moved = filmed.moved(registration)
             plate = moved.plate()
-            some = moved.training[np.unique(np.linspace(0, len(moved.training) - 1, LOOKS).astype(int))]
-            if np.median([moved.unlike(plate.image, plate.known, index) for index in some.tolist()]) <= UNLIKE:
+            some = _some(moved.training).tolist()
+            if np.median([moved.unlike(plate.image, plate.known, index) for index in some]) <= UNLIKE:
                 _check_one_place(moved, decoded)
                 return "steadied", moved, plate, registration
     if stillness.camera_moves:
         return "cut-out", filmed, _place_of_moment(filmed), None
     _check_one_place(filmed, decoded)
     return "still", filmed, filmed.plate(), None
+
+
+def _some(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``LOOKS`` of the frames at most, evenly."""
+    return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, LOOKS).astype(int))]) if len(frames) else frames
 
 
 def _place_of_moment(filmed: _Footage) -> Plate:

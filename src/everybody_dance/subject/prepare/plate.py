@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import COVERED
 from everybody_dance.skeleton import FEET
 from everybody_dance.subject.prepare.inpainting import inpainted
+from everybody_dance.subject.prepare.light import gain_to, multiplied
 
 MOST_FRAMES = 240
 """The median is taken over at most this many frames, which are all in memory at once."""
@@ -34,9 +34,6 @@ THOUSANDTHS = 1000
 
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames than this is unknown. For very short footage, half of the frames count."""
-
-DARK = 24
-"""Pixels with a colour channel darker than this, of 255, are not used to compare brightness."""
 
 BAND = 32
 """Rows per step of the median, which bounds its memory."""
@@ -164,19 +161,12 @@ def _equalize_light(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> No
 
     Exposure and lamps drift, and a median over unequal light would leave the outline of where the person stood.
     """
-    # Every fourth pixel in each direction is enough. The median ratio, because captions come and go.
-    reference, clear = frames[len(frames) // 2][::4, ::4].astype(np.float32), outside[len(frames) // 2][::4, ::4]
-    clear = clear & (reference.min(axis=-1) > DARK)
+    middle = len(frames) // 2
+    reference, clear = frames[middle].copy(), outside[middle]
     for index, frame in enumerate(frames):
-        small = frame[::4, ::4]
-        both = clear & outside[index][::4, ::4] & (small.min(axis=-1) > DARK)
-        if both.mean() > 0.05:
-            frames[index] = cv2.LUT(frame, _curves(np.median(reference[both] / small[both], axis=0)))
-
-
-def _curves(gain: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """uint8 (1, 256, 3), a table for ``cv2.LUT`` that multiplies each colour channel by its gain."""
-    return np.asarray((np.arange(256)[None, :, None] * gain).round().clip(0, 255), np.uint8)
+        gain = gain_to(reference, frame, clear & outside[index])
+        if gain is not None:
+            frames[index] = multiplied(frame, gain)
 
 
 def _masked_median(
