@@ -33,6 +33,11 @@ from everybody_dance.keypoints import CONFIDENT, Array, Pose, with_skull
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length by at most this factor."""
 
+STEEP = 4.0
+"""How much more suddenly than its colours a limb's outline changes in a fade."""
+
+WITHOUT_FINGERS = 12
+
 TALLEST = 1e5
 """Pixels of body height, beyond which a file is not believed."""
 
@@ -48,8 +53,9 @@ class LimbBank:
         pictures: L arrays, uint8 (K, rows, columns, 4): red, green and blue premultiplied by alpha, and alpha. Each is
             upright: the bone's first joint is in the middle at ``origin_of``, its last joint straight below.
         lengths: float32 (L, K), pixels between the two joints.
-        shapes: float32 (L, K, 12), the circumstances of each (``shapes_of``).
-        drawbacks: float32 (L, K), a penalty for hidden or covered limbs; infinite where there is no picture.
+        shapes: float32 (L, K, 18), the circumstances of each (``shapes_of``); banks up to format 5 know nothing of
+            fingers, and have ``WITHOUT_FINGERS`` columns.
+        drawbacks: float32 (L, K), a penalty for hidden, covered or blurred limbs; infinite where there is no picture.
         height: the body's, in pixels.
     """
 
@@ -68,7 +74,7 @@ class LimbBank:
     def costs(self, pose: Pose) -> Array:
         """Matching cost of each picture, lower is better: float32 (L, K); infinite for limbs that the pose lacks."""
         xy, confidence = with_skull(pose.xy, pose.confidence)
-        wanted = shapes_of(xy[None], confidence[None], self.height)[0]
+        wanted = shapes_of(xy[None], confidence[None], self.height)[0, :, : self.shapes.shape[2]]
         cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
         return np.where((confidence[ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
 
@@ -104,8 +110,9 @@ class LimbBank:
             min(max(max(length, least) / max(own, least), 1 / MOST_STRETCHED), MOST_STRETCHED)
             for own in self.lengths[limb, pictures].tolist()
         ]
-        radius, above = origin_of(about, self.height)
-        below = self.pictures[limb].shape[1] - above
+        rows, columns = self.pictures[limb].shape[1:3]
+        radius, above = origin_of(about, self.height, columns)
+        below = rows - above
         # The corners of the pictures in the frame.
         ends = -above * max(stretched), below * max(stretched)
         across = [x + end * along_x + side * along_y for end in ends for side in (-radius, radius)]
@@ -152,11 +159,15 @@ class LimbBank:
         if not 0 < height <= TALLEST or lengths.ndim != 2 or len(lengths) != len(LIMBS):
             raise ValueError("this is not a limb bank")
         each = lengths.shape
-        shaped = shapes.shape == (*each, len(MIRROR_SIGNS)) and drawbacks.shape == each
+        columns = WITHOUT_FINGERS, len(MIRROR_SIGNS)
+        shaped = shapes.shape in [(*each, count) for count in columns] and drawbacks.shape == each
         typed = all(array.dtype == np.float32 for array in (lengths, shapes, drawbacks))
-        sizes = ((each[1], *picture_size(limb, height), 4) for limb in LIMBS)
         pictured = all(
-            picture.shape == size and picture.dtype == np.uint8 for picture, size in zip(pictures, sizes, strict=True)
+            picture.shape[::3] == (each[1], 4)
+            and 0 < picture.shape[2] <= size[1]  # up to format 5 there was less around a limb
+            and picture.shape[1] - picture.shape[2] == size[0] - size[1]
+            and picture.dtype == np.uint8
+            for picture, size in zip(pictures, (picture_size(limb, height) for limb in LIMBS), strict=True)
         )
         if not (shaped and typed and pictured):
             raise ValueError("this is not a limb bank")
@@ -200,4 +211,11 @@ class LimbTrack:
 
 
 def _mean(pictures: list[NDArray[Any]], weights: Array) -> Image:
-    return np.asarray(np.round(np.average(pictures, axis=0, weights=weights)), np.uint8)
+    """A fade between pictures (h, w, 4): colours mix, but the outline is the one that most weight stands for.
+
+    Else a head that turns would have the ghost of another one around it.
+    """
+    mixed = np.average(pictures, axis=0, weights=weights)
+    alpha = mixed[..., 3:]
+    outlined = np.clip(STEEP * (alpha - 127.5) + 127.5, 0, 255)
+    return np.asarray(np.round(mixed * (outlined / np.maximum(alpha, 1))).clip(0, 255), np.uint8)

@@ -34,16 +34,25 @@ from everybody_dance.skeleton import Joint
 MOST_CANDIDATES = 200
 """Limbs are cut out of at most this many frames, evenly over the footage; they show most of what it shows."""
 
-DRAWBACK = 0.5
-"""Penalty of a picture whose limb is hidden, or wholly covered by others."""
+HIDDEN, COVERED = 0.5, 0.2
+"""Penalties of a picture whose limb is hidden, and of one that is wholly covered by others.
+
+An arm hangs over every trunk that is seen from the side, and yet it is better than one that is seen from the front.
+"""
+
+OPEN = 0.5
+"""Share of a frame's time in which its shutter is taken to be open: what moves then is blurred."""
+
+BLURRED = 5.0
+"""Weight of a limb's blur: over a fiftieth of the height it is as bad as a neighbour that lies a tenth elsewhere."""
 
 LEAST, MOST = 64, 192
 """Values of the matte, of 255, at which a pixel begins to be the person and at which it wholly is."""
 
-SHARED = 0.35
-"""Limbs that are attached to each other both keep what is nearer to the other by less than this, in radii.
+OVER, BENEATH = 0.25, 0.1
+"""Limbs that are attached to each other keep what is nearer to the other by less than this, in radii.
 
-So no gap opens where they bend.
+So no gap opens where they bend: mostly by what is laid over the joint, since what lies beneath would stick out of it.
 """
 
 SOFT = 0.15
@@ -63,6 +72,7 @@ _MAY_COVER = np.where(
 _ROOT = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP))
 _IS_TRUNK = np.arange(len(LIMBS)) == TRUNK
 _ATTACHED = _HANGS | (_IS_TRUNK[:, None] & _ROOT) | (_ROOT[:, None] & _IS_TRUNK)
+_SHARED = _ATTACHED * np.where(np.tri(len(LIMBS), k=-1) > 0, OVER, BENEATH)
 # [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk.
 _COMPETES = ~np.eye(len(LIMBS), dtype=bool) & ~(_ARM[:, None] & _IS_TRUNK)
 
@@ -134,7 +144,7 @@ class TrainingLimbs:
 def choose_pictures(keypoints: Keypoints, frames: NDArray[np.int64], height: float, count: int) -> NDArray[np.int64]:
     """int (L, count): the frames from which each limb is cut, so that together they stand for all; -1 where too few."""
     xy, confidence = with_skull(keypoints.xy[frames], keypoints.confidence[frames])
-    shapes, drawbacks = shapes_of(xy, confidence, height), _drawbacks(xy, confidence, height)
+    shapes, drawbacks = shapes_of(xy, confidence, height), _drawbacks(keypoints, frames, height)
     kept = np.full((len(LIMBS), count), -1, np.int64)
     for limb, ends in enumerate(ENDS):
         seen = np.flatnonzero((confidence[:, ends] > 0).all(axis=1))
@@ -180,7 +190,7 @@ def cut_out(
         ends = xy[there[..., None], ENDS[:, None]]  # (L, K, 2, 2)
         lengths = np.hypot(*np.moveaxis(ends[:, :, 1] - ends[:, :, 0], -1, 0))
         shapes = shapes_of(xy, confidence, height)[there, every]
-        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(xy, confidence, height)[there, every])
+        drawbacks = np.where(kept < 0, np.float32(np.inf), _drawbacks(keypoints, frames, height)[there, every])
     return LimbBank(tuple(pictures), lengths, shapes, drawbacks, height)
 
 
@@ -189,11 +199,23 @@ def typical_height(keypoints: Keypoints) -> float:
     return max(float(np.median(body_height(keypoints.xy, keypoints.confidence))), 1.0)
 
 
-def _drawbacks(xy: Array, confidence: Array, height: float) -> Array:
-    """(N, L): penalty of each limb's picture: an occlusion flag plus the covered fraction."""
+def _drawbacks(keypoints: Keypoints, frames: NDArray[np.int64], height: float) -> Array:
+    """(N, L): penalty of each limb's picture in some frames: an occlusion flag, the covered fraction, and its blur."""
+    xy, confidence = with_skull(keypoints.xy[frames], keypoints.confidence[frames])
     hidden = confidence[:, ENDS].min(axis=2) < CONFIDENT
     covered = np.stack([_covered(*joints, height) for joints in zip(xy, confidence, strict=True)])
-    return np.asarray(DRAWBACK * (hidden + covered), np.float32)
+    blur = OPEN * _steps(keypoints, frames)[:, ENDS].max(axis=2) / height
+    return np.asarray((HIDDEN * hidden + COVERED * covered) + np.square(BLURRED * blur), np.float32)
+
+
+def _steps(keypoints: Keypoints, frames: NDArray[np.int64]) -> Array:
+    """(N, 138): pixels by which each joint moves in a frame's time; 0 where that is not known."""
+    before, after = np.maximum(frames - 1, 0), np.minimum(frames + 1, len(keypoints) - 1)
+    (first, seen), (last, also_seen) = (
+        with_skull(keypoints.xy[around], keypoints.confidence[around]) for around in (before, after)
+    )
+    steps = np.linalg.norm(last - first, axis=2) / np.maximum(after - before, 1)[:, None]
+    return np.asarray(np.where((seen > 0) & (also_seen > 0), steps, 0), np.float32)
 
 
 def _covered(xy: Array, confidence: Array, height: float) -> Array:
@@ -252,20 +274,20 @@ def _upright(
     about = LIMBS[limb]
     first, last = xy[ENDS[limb]].astype(np.float64)
     along, length = direction(last - first)
-    middle, above = origin_of(about, height)
+    middle, above = origin_of(about, height, size[1])
     turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: the directions across and along the bone
     corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
     patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
     y, x = np.indices(size) + 0.5 - np.array((above, middle))[:, None, None]
     past = np.maximum(np.maximum(-about.before * height - y, y - length - about.beyond * height), 0)
     radius = about.radius * height
-    inside = np.clip((radius - np.hypot(past, x)) / (SOFT * radius + 1), 0, 1)
+    inside = np.clip((about.reach * radius - np.hypot(past, x)) / (SOFT * radius + 1), 0, 1)
     ends = (xy[ENDS] - first) @ turn  # (L, 2, 2): every limb's joints as (x, y) in the patch
     others = [other for other in np.flatnonzero(found[ENDS].all(axis=1)).tolist() if _COMPETES[limb, other]]
     if others:
         own = _radii_away(x, y, ends[limb], radius)
         for other in others:
-            apart = _radii_away(x, y, ends[other], LIMBS[other].radius * height) + SHARED * _ATTACHED[limb, other]
+            apart = _radii_away(x, y, ends[other], LIMBS[other].radius * height) + _SHARED[limb, other]
             np.minimum(inside, np.clip((apart - own) / SOFT + 1, 0, 1), out=inside)
     return np.asarray(np.round(patch * inside[..., None]), np.uint8)
 

@@ -11,7 +11,7 @@ from everybody_dance.version import VERSION
 
 FORMAT_VERSION = 6
 """2: hidden joints, profiles and the skull are drawn. 3: refiners are shown references. 4: generators a puppet.
-5: files are named by their content. 6: statistics tell the lengths of bones."""
+5: files are named by their content. 6: statistics tell the lengths of bones, limbs where fingertips are."""
 
 OLDEST_VERSION = 3
 """The oldest version that can still be read."""
