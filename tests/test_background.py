@@ -139,6 +139,20 @@ def test_filled_without_distortion(shape: tuple[int, int]) -> None:
     assert (filled == (255, 0, 0)).all()
 
 
+def test_a_strip_is_cut_before_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grown as a whole it would be a picture of 48 x 960000."""
+    resize, grown = cv2.resize, []
+
+    def watched(image: Image, size: tuple[int, int], interpolation: int) -> Image:
+        grown.append(size)
+        return np.asarray(resize(image, size, interpolation=interpolation), np.uint8)
+
+    monkeypatch.setattr(cv2, "resize", watched)
+    strip = np.repeat(np.array([[[0, 0, 0]], [[9, 9, 9]], [[0, 0, 0]]], np.uint8), 20000, axis=0).swapaxes(0, 1)
+    assert (filling(np.ascontiguousarray(strip), SIZE) == 9).all()
+    assert grown == [SIZE]
+
+
 class TestBackdrops:
     def few(self, background: str, count: int = 7) -> list[Image]:
         return list(islice(backdrops(background, SIZE, Fraction(10)), count))
@@ -159,7 +173,8 @@ class TestBackdrops:
 
 
 @pytest.mark.parametrize(
-    ("background", "code"), [("#12345", "bad-value"), ("#gggggg", "bad-value"), ("nothing.png", "file-not-found")]
+    ("background", "code"),
+    [("", "bad-value"), ("#12345", "bad-value"), ("#gggggg", "bad-value"), ("nothing.png", "file-not-found")],
 )
 def test_what_is_no_background(background: str, code: str) -> None:
     with pytest.raises(DanceError) as caught:
@@ -174,6 +189,18 @@ def test_a_file_that_is_none(tmp_path: Path, name: str, code: str, content: byte
     with pytest.raises(DanceError) as caught:
         check_background(str(tmp_path / name))
     assert caught.value.code == code
+
+
+def test_a_picture_too_large_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(data: object, how: int) -> None:
+        raise cv2.error("pixels <= CV_IO_MAX_IMAGE_PIXELS")
+
+    (tmp_path / "b.png").write_bytes(b"a picture")
+    monkeypatch.setattr(cv2, "imdecode", refuse)
+    with pytest.raises(DanceError) as caught:
+        check_background(str(tmp_path / "b.png"))
+    assert caught.value.code == "not-a-picture"
+    assert "too large" in caught.value.message
 
 
 def test_who_paints_the_whole_picture_has_no_other_background() -> None:

@@ -1,5 +1,7 @@
 """PNG frames in a folder: complete or absent, with alpha and the statement that an AI made them."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,23 @@ def test_what_came_meanwhile_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["f", "mine"]
 
 
+def test_where_no_folder_can_be_made_is_known_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every file system says so to ``access``: network drives and /proc do not."""
+    quiet = encode(tmp_path / "quiet.mp4", [flat(90)] * 3)
+
+    def refuse(folder: Path, *_: object) -> None:
+        raise PermissionError(errno.EPERM, "not permitted", str(folder))
+
+    before = sorted(tmp_path.iterdir())
+    check_transfer(quiet, [tmp_path / "frames"], tmp_path / "s", TransferConfig())
+    assert sorted(tmp_path.iterdir()) == before
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(DanceError) as caught:
+        check_transfer(quiet, [tmp_path / "frames"], tmp_path / "s", TransferConfig())
+    assert caught.value.code == "cannot-write"
+    assert sorted(tmp_path.iterdir()) == before
+
+
 class TestCommand:
     def run(self, world: LittleWorld, out: str, *more: str) -> Outcome:
         return dance(
@@ -87,7 +106,7 @@ class TestCommand:
             assert image.mode == "RGBA"
             assert image.getchannel("A").getextrema()[0] == 0
 
-    @pytest.mark.parametrize("name", ["frames.png", "."])
+    @pytest.mark.parametrize("name", ["frames.png", ".", "..", "new/.."])
     def test_no_folders_name(self, little_world: LittleWorld, name: str) -> None:
         assert self.run(little_world, name).error[0] == "usage"
 

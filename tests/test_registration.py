@@ -85,6 +85,18 @@ def test_joints_move_with_their_frame(shaken: tuple[Keypoints, np.ndarray, list[
     assert lost.person_seen.tolist() == [index != 3 for index in range(FRAMES)]
 
 
+def test_joints_that_are_moved_out_of_the_picture_are_not_found() -> None:
+    """A camera that pans farther than the picture of the place is wide shows the person outside it."""
+    keypoints = swaying(3, SIZE)
+    matrices = np.tile(np.eye(3), (3, 1, 1))
+    matrices[1, 0, 2], matrices[2, 1, 2] = 400, 60  # outside, and the feet alone
+    moved = Registration(matrices, np.ones(3, bool), SIZE).keypoints_moved(keypoints)
+    assert moved.person_seen.tolist() == [True, False, True]
+    assert np.array_equal(moved.found[0], keypoints.found[0])
+    assert not moved.found[2, [11, 14]].any()
+    assert moved.found[2, 1]
+
+
 def test_what_a_frame_did_not_show_is_known(shaken: tuple[Keypoints, np.ndarray, list[Image], Registration]) -> None:
     *_, found = shaken
     assert found.unseen(SIZE, MIDDLE)[2:-2, 2:-2].sum() == 0

@@ -117,6 +117,29 @@ class TestCamera:
         assert moves
         assert motion > 2
 
+    def views(self) -> list[np.ndarray]:
+        """Pictures that have nothing in common."""
+        random = np.random.default_rng(1)
+        small = [random.integers(20, 235, (16, 16, 3), np.uint8) for _ in range(3)]
+        return [cv2.resize(picture, SIZE, interpolation=cv2.INTER_CUBIC) for picture in small]
+
+    def test_a_camera_that_swings_from_one_view_to_another(self) -> None:
+        """The middle one of all frames shows nothing of what most of them show."""
+        motion, _, moves = self.measure(lambda image, index: self.views()[(index > 18) + (index > 21)])
+        assert moves
+        assert motion == 100
+
+    def test_two_clips_of_two_places_are_no_motion(self) -> None:
+        halves = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)  # nothing in it looks like a corner
+        halves[:, SIZE[0] // 2 :] = 255
+        views, nobody = [self.views()[0], halves], Keypoints.empty(40, SIZE, Fraction(25))
+        motion = [
+            measure_stillness(lambda index: views[index >= 25], nobody, range(40), edges).motion
+            for edges in ([0], [0, 25])
+        ]
+        assert motion[0] == 100
+        assert motion[1] < 0.1
+
     def test_light_that_changes(self) -> None:
         _, moves = self.measure(lambda image, index: (image * (1 - index / 200)).astype(np.uint8))
         assert not moves

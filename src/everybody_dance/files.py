@@ -22,7 +22,7 @@ from everybody_dance.errors import DanceError, UsageError
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.dance-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}(\.[^.]*)?")
 
-_FOLDER = ".folder"
+FOLDER = ".folder"
 """Suffix of temporary folders that are made without a lock."""
 
 LOCK = ".dance-lock"
@@ -42,7 +42,7 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
     Raises:
         DanceError: the disk is full (``disk-full``), or the place cannot be written (``cannot-write``).
     """
-    temporary = temporary_path(path.parent, _FOLDER if folder else path.suffix)
+    temporary = temporary_path(path.parent, FOLDER if folder else path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if folder:

@@ -69,7 +69,7 @@ def _refine(text: str) -> str:
 
 
 def _result_name(path: Path | None) -> Path | None:
-    if path is not None and (not path.name or path.suffix.lower() not in ("", *VIDEO_SUFFIXES)):
+    if path is not None and (path.name in ("", "..") or path.suffix.lower() not in ("", *VIDEO_SUFFIXES)):
         raise typer.BadParameter(
             f"{path} must end in .mp4, .m4v or .mov, or in .webm with --background none; or in none of it, to be a"
             " folder for PNG frames"

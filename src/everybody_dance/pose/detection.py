@@ -244,7 +244,7 @@ def _remember_camera(camera: NDArray[np.float64], path: Path) -> None:
 
 
 def _remembered_camera(path: Path, frames: int) -> NDArray[np.float64] | None:
-    with suppress(OSError, ValueError, EOFError):
+    with suppress(Exception):  # a damaged file makes NumPy raise a dozen kinds, from TokenError to MemoryError
         camera = np.load(_camera_path(path), allow_pickle=False)
         if camera.shape == (frames, 3, 3) and camera.dtype == np.float64 and np.isfinite(camera).all():
             return np.asarray(camera)
@@ -305,7 +305,7 @@ def _remembered_mattes(path: Path, frames: int) -> MatteReader | None:
 
 def _remembered(path: Path, kind: DetectorKind, size: tuple[int, int], fps: Fraction) -> Detection | None:
     """The detection that was kept, if it is whole and of a video of this size and rate: else it is made anew."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(Exception):  # whatever is wrong with what was kept, it can be made again
         cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_bytes())["cuts"])
         keypoints = Keypoints.load(path)
         if (keypoints.size, keypoints.fps) == (size, fps) and all(0 < cut < len(keypoints) for cut in cuts):

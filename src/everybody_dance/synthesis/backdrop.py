@@ -1,5 +1,6 @@
 """What the person dances in front of instead of their own place: a colour, a picture, a video, or nothing at all."""
 
+import math
 import re
 from collections.abc import Generator
 from fractions import Fraction
@@ -48,11 +49,13 @@ def check_background(background: str) -> list[Path]:
         The files that are read.
 
     Raises:
-        UsageError: it looks like a colour and is none (``bad-value``).
-        DanceError: the file is not there, or is neither a picture nor a video.
+        UsageError: it is empty, or looks like a colour and is none (``bad-value``).
+        DanceError: the file is not there, or is neither a picture nor a video, or larger than can be read.
     """
     if background == NONE or _COLOUR.fullmatch(background):
         return []
+    if not background:
+        raise UsageError("bad-value", "--background is empty: give a picture, a video, a colour like #00B140, or none.")
     path = Path(background)
     if background.startswith("#") and not path.exists():
         raise UsageError("bad-value", f"--background {background} is not a colour; write one like #00B140.")
@@ -106,9 +109,11 @@ def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generato
 
 def filling(image: Image, size: tuple[int, int]) -> Image:
     """``image`` as large as fills ``size`` (W, H), cut in the middle."""
-    scale = max(size[0] / image.shape[1], size[1] / image.shape[0])
-    large = max(round(image.shape[1] * scale), size[0]), max(round(image.shape[0] * scale), size[1])
-    return Box((large[0] - size[0]) // 2, (large[1] - size[1]) // 2, *size).cut(resized(image, large))
+    height, width = image.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    # Cut first: a panorama or a strip, grown as a whole, would fill the memory.
+    part = min(math.ceil(size[0] / scale), width), min(math.ceil(size[1] / scale), height)
+    return resized(Box((width - part[0]) // 2, (height - part[1]) // 2, *part).cut(image), size)
 
 
 def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
@@ -158,7 +163,10 @@ def _solid(picture: Picture) -> Image:
 
 
 def _picture(path: Path) -> Image:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    except cv2.error as error:  # above 2^30 pixels, or more than the memory holds
+        raise DanceError("not-a-picture", f"{path} is too large a picture; make it smaller first.") from error
     if image is None:
         raise DanceError("not-a-picture", f"{path} is not a picture that can be read.")
     return np.asarray(image[..., ::-1], np.uint8)

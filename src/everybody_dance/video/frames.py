@@ -1,14 +1,16 @@
 """Numbered PNG frames in a folder of their own, in place of a video."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from everybody_dance.files import replacing
+from everybody_dance.files import FOLDER, replacing, temporary_path
 from everybody_dance.images import Image
 from everybody_dance.video.provenance import png_with_statement
 
@@ -37,3 +39,17 @@ def frames_into(folder: Path) -> Iterator[Callable[[Image], None]]:
                 os.fsync(file.fileno())
 
         yield write
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Find out now what would fail when frames are written: a frame is, beside ``folder``, and is thrown away.
+
+    Raises:
+        DanceError: as ``frames_into``.
+    """
+    trial = temporary_path(folder.parent, FOLDER)
+    try:
+        with frames_into(trial) as write:
+            write(np.zeros((64, 64, 3), np.uint8))
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)

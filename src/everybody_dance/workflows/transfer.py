@@ -21,6 +21,7 @@ from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.preview import preview_normalization
 from everybody_dance.synthesis.source import Dance, read_dance, unlike_share
 from everybody_dance.synthesis.transfer import Transfer, transfer_dance
+from everybody_dance.video.frames import check_folder_writable
 from everybody_dance.video.reader import probe
 from everybody_dance.video.writer import check_writable
 
@@ -144,6 +145,7 @@ def check_transfer(
     info = probe(source)
     result, *videos = outputs
     if result is not None and names_folder(result):
+        check_folder_writable(result)
         if info.has_sound:
             events.remark("frames-without-sound", f"PNG frames have no sound: that of {source.name} is left out.")
     elif result is not None:

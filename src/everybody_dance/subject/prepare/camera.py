@@ -24,13 +24,21 @@ SHAKES = 0.15
 FEATURES = 200
 """Corners of the background that are tracked, at most."""
 
+ELSEWHERE = 24.0, 0.25
+"""Where no corner can be tracked, the camera shows something else if this share of the background differs by more than
+so much of 255, its brightness made equal. On a bare wall, whose corners are noise, nothing does."""
+
+BLUR = 32
+"""That is looked at smoothed, with a standard deviation of the frame's height divided by this."""
+
 
 @dataclass(frozen=True)
 class Stillness:
     """How still the camera is.
 
     Attributes:
-        motion: 80th percentile over frames of the background's displacement, in percent of the frame's height.
+        motion: 80th percentile over frames of the background's displacement, in percent of the frame's height; 100
+            stands for frames that show something else altogether.
     """
 
     motion: float
@@ -47,7 +55,10 @@ class Stillness:
 
 
 def measure_stillness(
-    frame: Callable[[int], NDArray[np.uint8]], keypoints: Keypoints, usable: Sequence[int] | NDArray[np.int64]
+    frame: Callable[[int], NDArray[np.uint8]],
+    keypoints: Keypoints,
+    usable: Sequence[int] | NDArray[np.int64],
+    edges: Sequence[int] = (),
 ) -> Stillness:
     """Compare frames with the middle one: track corners of the background to each.
 
@@ -55,12 +66,15 @@ def measure_stillness(
         frame: gives the picture of a frame.
         keypoints: of all frames.
         usable: frames that may be used.
+        edges: first frames of clips. What another clip than the middle frame's shows of another place is no motion.
     """
     chosen = np.asarray(usable)[np.unique(np.linspace(0, len(usable) - 1, LOOKS).astype(int))]
     middle = int(chosen[len(chosen) // 2])
     middle_frame, background = frame(middle), _background(keypoints, middle)
     reference = _grey(middle_frame)
     corners = cv2.goodFeaturesToTrack(reference, FEATURES, 0.005, 5, mask=background.astype(np.uint8))
+    height = keypoints.size[1]
+    clip = np.searchsorted(edges, np.arange(len(keypoints)), side="right")
     displacements = []
     for index in chosen:
         picture = frame(int(index))
@@ -72,7 +86,8 @@ def measure_stillness(
         displacement = None if corners is None else _displacement(reference, picture, both, corners)
         if displacement is not None:
             displacements.append(displacement)
-    height = keypoints.size[1]
+        elif corners is not None and clip[index] == clip[middle] and _shows_something_else(reference, picture, both):
+            displacements.append(float(height))
     return Stillness(100 * float(np.percentile(displacements, 80)) / height if displacements else 0.0)
 
 
@@ -91,6 +106,15 @@ def _displacement(
     if sure.sum() < 8:
         return None
     return float(np.linalg.norm(np.median((there - corners).reshape(-1, 2)[sure], axis=0)))
+
+
+def _shows_something_else(reference: NDArray[np.uint8], picture: NDArray[np.uint8], both: NDArray[np.bool_]) -> bool:
+    """Whether the background, bool (H, W), is another one: its brightness and its finer grain do not count."""
+    smooth, its = (
+        cv2.GaussianBlur(grey.astype(np.float32), (0, 0), len(grey) / BLUR)[both] for grey in (reference, picture)
+    )
+    gain = float(smooth.mean() + 1) / float(its.mean() + 1)
+    return float((np.abs(gain * its - smooth) > ELSEWHERE[0]).mean()) > ELSEWHERE[1]
 
 
 def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -78,7 +78,8 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     Raises:
         DanceError: the clips show different places (``different-places``).
     """
-    stillness = measure_stillness(partial(_frame, folder), keypoints, training)
+    edges = [clip.first for clip in decoded.clips]
+    stillness = measure_stillness(partial(_frame, folder), keypoints, training, edges)
     with closing(MatteReader(folder / MATTES)) as mattes:
         filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
         camera, footage, plate, registration = _stood_still(filmed, stillness, decoded)

@@ -117,9 +117,14 @@ class Registration:
         return np.asarray(cv2.warpPerspective(inner, self.matrices[index], self.size, flags=cv2.INTER_NEAREST) == 0)
 
     def keypoints_moved(self, keypoints: Keypoints) -> Keypoints:
-        """The joints of all frames, moved with them; those of frames that cannot be moved are not found."""
+        """The joints of all frames, moved with them.
+
+        Those of frames that cannot be moved are not found, nor are those that come to lie outside the picture: a
+        detector does not find such joints either.
+        """
         xy = _apply(self.matrices, keypoints.xy.astype(np.float64) - 0.5) + 0.5
-        confidence = keypoints.confidence * self.found[:, None]
+        inside = ((xy >= 0) & (xy <= np.array(self.size))).all(axis=2)
+        confidence = keypoints.confidence * (self.found[:, None] & inside)
         return replace(
             keypoints,
             xy=np.where(confidence[..., None] > 0, xy, 0).astype(np.float32),
