@@ -18,6 +18,7 @@ from everybody_dance.pose.mattes import COVERED, MatteReader
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Camera
 from everybody_dance.subject.prepare.camera import Stillness, measure_stillness
+from everybody_dance.subject.prepare.captions import Captions, caption_zone, captions, take_out
 from everybody_dance.subject.prepare.cut_out import cut_out
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.footage import differs
@@ -54,6 +55,7 @@ class Place:
         stillness: of the camera before any frame was moved, and of the light.
         keypoints: of all frames, moved with them.
         training: frames that training may use.
+        captions: what was found of captions that come and go; only where the camera stands still.
     """
 
     plate: Plate
@@ -61,6 +63,7 @@ class Place:
     stillness: Stillness
     keypoints: Keypoints
     training: NDArray[np.int64]
+    captions: Captions
 
 
 def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: NDArray[np.int64]) -> Place:
@@ -79,6 +82,9 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     with closing(MatteReader(folder / MATTES)) as mattes:
         filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
         camera, footage, plate, registration = _stood_still(filmed, stillness, decoded)
+        found = Captions.none(len(keypoints))
+        if camera == "still":
+            footage, plate, found = _without_captions(folder, filmed, plate, np.flatnonzero(~decoded.elsewhere))
     if registration is not None:
         rewrite(folder, registration, plate.image)
     elif camera == "cut-out":
@@ -87,7 +93,7 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
         light = measure_stillness(partial(_frame, folder), footage.keypoints, footage.training)
         stillness = replace(stillness, exposure_change=light.exposure_change)
     _report(camera, stillness.motion)
-    return Place(plate, camera, stillness, footage.keypoints, footage.training)
+    return Place(plate, camera, stillness, footage.keypoints, footage.training, found)
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,9 @@ class _Footage:
             self.training[registration.found[self.training]],
         )
 
-    def plate(self) -> Plate:
-        """The empty place that it shows."""
-        return clean_plate(self.frame, self.matte, self.keypoints, self.training)
+    def plate(self, zone: NDArray[np.bool_] | None = None) -> Plate:
+        """The empty place that it shows, without the captions that come and go in ``zone``."""
+        return clean_plate(self.frame, self.matte, self.keypoints, self.training, zone)
 
     def outside(self, index: int) -> NDArray[np.bool_]:
         """bool (H, W): what lies clearly outside the person."""
@@ -148,6 +154,29 @@ def _stood_still(
         return "cut-out", filmed, _place_of_moment(filmed), None
     _check_one_place(filmed, decoded)
     return "still", filmed, filmed.plate(), None
+
+
+def _without_captions(
+    folder: Path, filmed: _Footage, plate: Plate, frames: NDArray[np.int64]
+) -> tuple[_Footage, Plate, Captions]:
+    """Take captions that come and go out of the footage and its empty place, and leave frames out that they spoil.
+
+    Args:
+        folder: of the new subject, whose frames are changed.
+        filmed: by a camera that stands still.
+        plate: its empty place, with the captions.
+        frames: all that show the place.
+    """
+    zone = caption_zone(filmed.frame, filmed.matte, filmed.keypoints, frames)
+    if not zone.any():
+        return filmed, plate, Captions.none(len(filmed.keypoints))
+    plate = filmed.plate(zone)
+    found = captions(filmed.frame, filmed.matte, filmed.keypoints, frames, plate.image, zone)
+    if found.over.any():
+        filmed = replace(filmed, training=filmed.training[~found.over[filmed.training]])
+        plate = filmed.plate(zone)
+    take_out(folder, filmed.matte, filmed.keypoints, frames, plate.image, zone)
+    return filmed, plate, found
 
 
 def _place_of_moment(filmed: _Footage) -> Plate:
