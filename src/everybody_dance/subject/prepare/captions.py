@@ -51,7 +51,7 @@ WHOLE = 0.25
 JOINED = 0.06, 0.02
 """Strokes that are as near as this, across and down and in shorter sides, are one text."""
 
-BESIDE = 0.05
+BESIDE = 0.03
 """What lies nearer to the person than this, in shorter sides, may be a part of them."""
 
 STAND_OUT = 32
@@ -75,19 +75,22 @@ class Captions:
     """What was found.
 
     Attributes:
+        zone: bool (H, W), where captions come and go.
         shown: bool (T,), frames that show a caption.
         over: bool (T,), those in which one lies over the person, and which are left out for that.
         hiding: share of the frames in which one lies over the person, left out or not.
     """
 
+    zone: NDArray[np.bool_]
     shown: NDArray[np.bool_]
     over: NDArray[np.bool_]
     hiding: float = 0.0
 
     @staticmethod
-    def none(count: int) -> "Captions":
-        """Of so many frames, none shows a caption."""
-        return Captions(np.zeros(count, bool), np.zeros(count, bool))
+    def none(keypoints: Keypoints) -> "Captions":
+        """No frame shows a caption."""
+        shown = np.zeros(len(keypoints), bool)
+        return Captions(np.zeros(keypoints.size[::-1], bool), shown, shown)
 
 
 def caption_zone(
@@ -145,6 +148,7 @@ def captions(
     keypoints: Keypoints,
     frames: NDArray[np.int64],
     plate: Image,
+    known: NDArray[np.bool_],
     zone: NDArray[np.bool_],
 ) -> Captions:
     """When captions are shown, and when over the person.
@@ -152,9 +156,10 @@ def captions(
     Args:
         frame, matte, keypoints, frames: as in ``caption_zone``.
         plate: uint8 (H, W, 3), the place without captions.
+        known: bool (H, W), where that is known.
         zone: bool (H, W), where they come and go.
     """
-    finder = _Finder(plate, zone)
+    finder = _Finder(plate, zone & known)
     shown, over = np.zeros(len(keypoints), bool), np.zeros(len(keypoints), bool)
     last = None
     for look in _looks(frame, matte, _checks(frames, keypoints), finder.size):
@@ -168,7 +173,7 @@ def captions(
     hiding = float(over[frames].mean())
     there = np.zeros(len(keypoints), bool)
     there[frames] = True
-    return Captions(shown & there, over & there & (hiding <= MOST_OVER), hiding)
+    return Captions(zone, shown & there, over & there & (hiding <= MOST_OVER), hiding)
 
 
 def take_out(
@@ -210,15 +215,12 @@ def take_out(
 
 @dataclass(frozen=True)
 class _Look:
-    """A frame as it is looked at: uint8 (h, w, 3), and bool (h, w) where it lies clearly outside the person."""
+    """A frame as it is looked at: uint8 (h, w, 3), bool (h, w) where the person is and what lies clearly outside."""
 
     index: int
     image: Image
     person: NDArray[np.bool_]
-
-    @property
-    def outside(self) -> NDArray[np.bool_]:
-        return ~self.person
+    outside: NDArray[np.bool_]
 
 
 def _looked_at(size: tuple[int, int]) -> tuple[int, int]:
@@ -245,7 +247,8 @@ def _looks(
 def _look(frame: Callable[[int], Image], matte: Callable[[int], Image], size: tuple[int, int], index: int) -> _Look:
     side = 2 * round(BESIDE * min(size)) + 1
     person = (resized(matte(index), size) >= COVERED).astype(np.uint8)
-    return _Look(index, resized(frame(index), size), cv2.dilate(person, np.ones((side, side), np.uint8)) > 0)
+    around = cv2.dilate(person, np.ones((side, side), np.uint8))
+    return _Look(index, resized(frame(index), size), person > 0, around == 0)
 
 
 def _texts(before: _Look, after: _Look) -> Iterator[tuple[tuple[slice, slice], bool]]:
@@ -336,9 +339,11 @@ class _Finder:
 
     def touches(self, text: NDArray[np.bool_], look: _Look) -> bool:
         """Whether a line of text goes on over the person."""
-        count, _, stats, _ = cv2.connectedComponentsWithStats(text.astype(np.uint8))
-        for x, y, width, height, _ in stats[1:count].tolist():
-            if look.person[y : y + height, max(x - height, 0) : x + width + height].any():
+        stats = cv2.connectedComponentsWithStats(text.astype(np.uint8))[2]
+        for x, y, width, height, _ in stats[1:].tolist():
+            # What is near the person is not known to be text, nor what lies over them.
+            room = height + round(BESIDE * min(self.size))
+            if look.person[y : y + height, max(x - room, 0) : x + width + room].any():
                 return True
         return False
 

@@ -32,6 +32,9 @@ LARGEST_DIFFERENCE = 25.0
 LOOKS = 24
 """Frames that are compared with the empty place, evenly."""
 
+GLANCES = 60
+"""Frames of which a first empty place is made, evenly, to find captions by."""
+
 UNLIKE = 0.05
 """If half of the frames differ from the empty place in more than this share, the camera travelled."""
 
@@ -81,14 +84,14 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     stillness = measure_stillness(partial(_frame, folder), keypoints, training)
     with closing(MatteReader(folder / MATTES)) as mattes:
         filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
-        camera, footage, plate, registration = _stood_still(filmed, stillness, decoded)
-        found = Captions.none(len(keypoints))
-        if camera == "still":
-            footage, plate, found = _without_captions(folder, filmed, plate, np.flatnonzero(~decoded.elsewhere))
+        camera, footage, plate, registration, found = _stood_still(filmed, stillness, decoded)
     if registration is not None:
         rewrite(folder, registration, plate.image)
     elif camera == "cut-out":
         cut_out(folder, keypoints, plate.image)
+    if found.shown.any():
+        with closing(MatteReader(folder / MATTES)) as mattes:
+            take_out(folder, mattes.matte, keypoints, np.flatnonzero(~decoded.elsewhere), plate.image, found.zone)
     if camera != "still":  # the light can be compared only now
         light = measure_stillness(partial(_frame, folder), footage.keypoints, footage.training)
         stillness = replace(stillness, exposure_change=light.exposure_change)
@@ -137,9 +140,9 @@ class _Footage:
 
 def _stood_still(
     filmed: _Footage, stillness: Stillness, decoded: Decoded
-) -> tuple[Camera, _Footage, Plate, Registration | None]:
-    """What became of the camera's motion, the footage without it, the empty place, and how the frames are moved."""
-    keypoints = filmed.keypoints
+) -> tuple[Camera, _Footage, Plate, Registration | None, Captions]:
+    """What became of the camera's motion, the footage without it, its empty place, how frames are moved, captions."""
+    keypoints, none = filmed.keypoints, Captions.none(filmed.keypoints)
     if stillness.shakes:
         frames = np.flatnonzero(~decoded.elsewhere)
         registration = register(filmed.frame, filmed.matte, frames, len(keypoints), keypoints.size)
@@ -149,34 +152,28 @@ def _stood_still(
             some = moved.training[np.unique(np.linspace(0, len(moved.training) - 1, LOOKS).astype(int))]
             if np.median([moved.unlike(plate.image, plate.known, index) for index in some.tolist()]) <= UNLIKE:
                 _check_one_place(moved, decoded)
-                return "steadied", moved, plate, registration
+                return "steadied", moved, plate, registration, none
     if stillness.camera_moves:
-        return "cut-out", filmed, _place_of_moment(filmed), None
+        return "cut-out", filmed, _place_of_moment(filmed), None, none
     _check_one_place(filmed, decoded)
-    return "still", filmed, filmed.plate(), None
+    found = _captions(filmed, np.flatnonzero(~decoded.elsewhere))
+    clear = replace(filmed, training=filmed.training[~found.over[filmed.training]])
+    return "still", clear, clear.plate(found.zone), None, found
 
 
-def _without_captions(
-    folder: Path, filmed: _Footage, plate: Plate, frames: NDArray[np.int64]
-) -> tuple[_Footage, Plate, Captions]:
-    """Take captions that come and go out of the footage and its empty place, and leave frames out that they spoil.
+def _captions(filmed: _Footage, frames: NDArray[np.int64]) -> Captions:
+    """Captions that come and go in footage of a camera that stands still.
 
     Args:
-        folder: of the new subject, whose frames are changed.
-        filmed: by a camera that stands still.
-        plate: its empty place, with the captions.
+        filmed: the footage.
         frames: all that show the place.
     """
     zone = caption_zone(filmed.frame, filmed.matte, filmed.keypoints, frames)
     if not zone.any():
-        return filmed, plate, Captions.none(len(filmed.keypoints))
-    plate = filmed.plate(zone)
-    found = captions(filmed.frame, filmed.matte, filmed.keypoints, frames, plate.image, zone)
-    if found.over.any():
-        filmed = replace(filmed, training=filmed.training[~found.over[filmed.training]])
-        plate = filmed.plate(zone)
-    take_out(folder, filmed.matte, filmed.keypoints, frames, plate.image, zone)
-    return filmed, plate, found
+        return Captions.none(filmed.keypoints)
+    some = filmed.training[np.unique(np.linspace(0, len(filmed.training) - 1, GLANCES).astype(int))]
+    first = uncovered(filmed.frame, filmed.matte, filmed.keypoints, some, zone)
+    return captions(filmed.frame, filmed.matte, filmed.keypoints, frames, first.image, first.known, zone)
 
 
 def _place_of_moment(filmed: _Footage) -> Plate:
