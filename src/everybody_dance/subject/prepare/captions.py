@@ -135,7 +135,7 @@ def plain(frames: NDArray[np.uint8], trusted: NDArray[np.bool_], zone: NDArray[n
     rows, columns = np.flatnonzero(zone.any(axis=1)), np.flatnonzero(zone.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     side = min(zone.shape)
-    busy = np.stack([_busy(frame[box], side) for frame in frames])
+    busy = np.stack([_busy(frame[box], side, seen[box]) for frame, seen in zip(frames, trusted, strict=True)])
     least = np.where(trusted[:, *box], busy, np.inf).min(axis=0)
     kept = trusted.copy()
     kept[:, *box] &= ~zone[box] | (busy <= least + BUSY)
@@ -287,10 +287,11 @@ def _edges(image: Image) -> Image:
     return np.asarray(cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
 
 
-def _busy(image: Image, side: int) -> NDArray[np.float32]:
-    """float32 (h, w): how rich in edges the neighbourhood is, 0 to 255."""
+def _busy(image: Image, side: int, seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """float32 (h, w): how rich in edges what is seen of the neighbourhood is, 0 to 255."""
     reach = 2 * round(REACH * side / 2) + 1
-    return np.asarray(cv2.blur(_edges(image).astype(np.float32), (reach, reach)))
+    share = cv2.blur(seen.astype(np.float32), (reach, reach))
+    return np.asarray(cv2.blur(_edges(image) * seen.astype(np.float32), (reach, reach)) / np.maximum(share, 1e-3))
 
 
 def _joined(strokes: NDArray[np.bool_]) -> Image:
@@ -313,7 +314,6 @@ class _Finder:
         self.size = _looked_at(self._whole)
         self._plate = resized(plate, self.size)
         self._zone = cv2.resize(zone.astype(np.uint8), self.size, interpolation=cv2.INTER_NEAREST) > 0
-        self._busy = _busy(self._plate, min(self.size))
         self._bright = self._plate.min(axis=2) > STAND_OUT
 
     def curves(self, look: _Look) -> Image:
@@ -331,7 +331,8 @@ class _Finder:
         found = _apart(look.image, lit, STAND_OUT) & self._zone & look.outside
         if not found.any():
             return found
-        found &= _busy(look.image, min(self.size)) > self._busy + BUSY
+        side = min(self.size)
+        found &= _busy(look.image, side, look.outside) > _busy(self._plate, side, look.outside) + BUSY
         _, labels, stats, _ = cv2.connectedComponentsWithStats(_joined(found))
         high = stats[:, cv2.CC_STAT_HEIGHT] >= LOWEST * min(self.size)
         high[0] = False

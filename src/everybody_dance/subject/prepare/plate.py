@@ -36,6 +36,9 @@ THOUSANDTHS = 1000
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames than this is unknown. For very short footage, half of the frames count."""
 
+PLAIN = 3
+"""Frames without a caption that suffice where captions come and go: these are rare, not doubtful."""
+
 DARK = 24
 """Pixels with a colour channel darker than this, of 255, are not used to compare brightness."""
 
@@ -114,10 +117,12 @@ def uncovered(
     for margin in MARGINS[1:]:
         rare = outside.sum(axis=0) < enough
         outside |= rare & (apart > margin * THOUSANDTHS)
-    if zone is not None and zone.any():
-        outside = plain(frames, outside, zone)
     count = outside.sum(axis=0)
     known = count >= enough
+    if zone is not None and zone.any():
+        outside = plain(frames, outside, zone)
+        count = outside.sum(axis=0)
+        known &= count >= min(PLAIN, enough)
     image = np.zeros(frames.shape[1:], np.uint8)
     for top in range(0, len(image), BAND):
         rows = slice(top, top + BAND)
