@@ -1,6 +1,6 @@
 """From frames and keypoints to a whole subject: camera, clean plate, statistics, footage report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,8 @@ from everybody_dance.pose.filtering import clean
 from everybody_dance.pose.mattes import MatteReader
 from everybody_dance.retarget.statistics import pose_statistics
 from everybody_dance.subject.folder import MATTES, SHEET
-from everybody_dance.subject.manifest import SubjectManifest
+from everybody_dance.subject.manifest import Clip, SubjectManifest
+from everybody_dance.subject.prepare.captions import Captions
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.find_place import find_place
 from everybody_dance.subject.prepare.footage import advice, look_over
@@ -58,6 +59,8 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
 
     place = find_place(folder, decoded, keypoints, training)
     keypoints, training, plate = place.keypoints, place.training, place.plate
+    _report_captions(request, decoded, place.captions)
+    left_out += _stretches(place.captions.over, decoded.clips)
     with closing(MatteReader(folder / MATTES)) as mattes:
         footage = look_over(partial(read_frame, folder), mattes.matte, keypoints, training, plate.image, plate.known)
     # The ground line starts anew at the edge of a clip, as it does at a cut.
@@ -91,24 +94,65 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
 
 def _left_out(request: Request, decoded: Decoded) -> tuple[tuple[int, int], ...]:
     """Stretches [first, stop) of frames that do not show the place; the user is told their times in each video."""
-    found = []
-    for path, clip in zip(request.footage, decoded.clips, strict=True):
-        away = decoded.elsewhere[clip.first : clip.stop]
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], away, [False]]))).reshape(-1, 2)
-        found += [(clip.first + first, clip.first + stop) for first, stop in edges.tolist()]
-        if len(edges):
-            times = ", ".join(
-                f"{first:.1f} to {stop:.1f} s" for first, stop in (edges / float(request.rate)).tolist()[:5]
-            )
-            more = f" and {len(edges) - 5} times more" if len(edges) > 5 else ""
-            events.warn(
-                "left-out",
-                f"{path.name} does not show the place where the person dances at {times}{more}: such titles, fades and"
-                " other places are left out.",
-                video=path.name,
-                seconds=(edges / float(request.rate)).tolist(),
-            )
+    for path, seconds in _times(request, decoded, decoded.elsewhere):
+        events.warn(
+            "left-out",
+            f"{path.name} does not show the place where the person dances at {_told(seconds)}: such titles, fades and"
+            " other places are left out.",
+            video=path.name,
+            seconds=seconds,
+        )
+    return _stretches(decoded.elsewhere, decoded.clips)
+
+
+def _report_captions(request: Request, decoded: Decoded, captions: Captions) -> None:
+    for path, seconds in _times(request, decoded, captions.shown):
+        events.remark(
+            "captions",
+            f"{path.name} shows captions at {_told(seconds)}: they were taken out of the frames and the empty place.",
+            video=path.name,
+            seconds=seconds,
+        )
+    for path, seconds in _times(request, decoded, captions.over):
+        events.warn(
+            "captions-left-out",
+            f"{path.name} shows captions over the person at {_told(seconds)}: this is left out.",
+            video=path.name,
+            seconds=seconds,
+        )
+    if captions.hiding and not captions.over.any():
+        events.warn(
+            "captions-over-person",
+            f"Captions lie over the person in {captions.hiding:.0%} of the frames, too many to leave them out, and are"
+            " painted as a part of them: use footage without captions.",
+            share=captions.hiding,
+        )
+
+
+def _stretches(frames: NDArray[np.bool_], clips: Sequence[Clip]) -> tuple[tuple[int, int], ...]:
+    """Stretches [first, stop) of the frames (T,) that are true, each within a clip."""
+    found: list[tuple[int, int]] = []
+    for clip in clips:
+        inside = np.concatenate([[False], frames[clip.first : clip.stop], [False]])
+        edges = clip.first + np.flatnonzero(np.diff(inside)).reshape(-1, 2)
+        found += [(first, stop) for first, stop in edges.tolist()]
     return tuple(found)
+
+
+def _times(
+    request: Request, decoded: Decoded, frames: NDArray[np.bool_]
+) -> Iterator[tuple[Path, list[tuple[float, float]]]]:
+    """For each video with frames (T,) that are true, when they begin and end in it, in seconds."""
+    rate = float(request.rate)
+    for path, clip in zip(request.footage, decoded.clips, strict=True):
+        found = _stretches(frames, [clip])
+        if found:
+            yield path, [((first - clip.first) / rate, (stop - clip.first) / rate) for first, stop in found]
+
+
+def _told(seconds: Sequence[tuple[float, float]]) -> str:
+    times = ", ".join(f"{first:.1f} to {stop:.1f} s" for first, stop in seconds[:5])
+    return times + (f" and {len(seconds) - 5} times more" if len(seconds) > 5 else "")
 
 
 def _joined(parts: Sequence[Keypoints]) -> Keypoints:

@@ -18,6 +18,7 @@ from everybody_dance.pose.mattes import COVERED, MatteReader
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Camera
 from everybody_dance.subject.prepare.camera import Stillness, measure_stillness
+from everybody_dance.subject.prepare.captions import Captions, caption_zone, captions, take_out
 from everybody_dance.subject.prepare.cut_out import cut_out
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.footage import differs
@@ -31,6 +32,9 @@ LARGEST_DIFFERENCE = 25.0
 
 LOOKS = 24
 """Frames that are compared with the empty place, evenly."""
+
+GLANCES = 60
+"""Frames of which a first empty place is made, evenly, to find captions by."""
 
 UNLIKE = 0.05
 """If half of the frames differ from the empty place in more than this share, the camera travelled."""
@@ -56,6 +60,7 @@ class Place:
         exposure_change: the brightest training frame over the darkest as filmed, minus 1; 0 where the camera travelled.
         keypoints: of all frames, moved with them.
         training: frames that training may use.
+        captions: what was found of captions that come and go; only where the camera stands still.
     """
 
     plate: Plate
@@ -64,6 +69,7 @@ class Place:
     exposure_change: float
     keypoints: Keypoints
     training: NDArray[np.int64]
+    captions: Captions
 
 
 def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: NDArray[np.int64]) -> Place:
@@ -82,7 +88,7 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     stillness = measure_stillness(partial(_frame, folder), keypoints, training, edges)
     with closing(MatteReader(folder / MATTES)) as mattes:
         filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
-        camera, footage, plate, registration = _stood_still(filmed, stillness, decoded)
+        camera, footage, plate, registration, found = _stood_still(filmed, stillness, decoded)
         # What a camera that travels shows cannot be compared.
         change = 0.0 if camera == "cut-out" else exposure_change(footage.gains(_some(footage.training), plate))
         if change > UNEVEN:
@@ -93,8 +99,11 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
         rewrite(folder, registration, plate.image)
     elif camera == "cut-out":
         cut_out(folder, keypoints, plate.image)
+    if found.shown.any():
+        with closing(MatteReader(folder / MATTES)) as mattes:
+            take_out(folder, mattes.matte, keypoints, np.flatnonzero(~decoded.elsewhere), plate.image, found.zone)
     _report(camera, stillness.motion)
-    return Place(plate, camera, stillness.motion, change, footage.keypoints, footage.training)
+    return Place(plate, camera, stillness.motion, change, footage.keypoints, footage.training, found)
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,9 @@ class _Footage:
             self.training[registration.found[self.training]],
         )
 
-    def plate(self) -> Plate:
-        """The empty place that it shows."""
-        return clean_plate(self.frame, self.matte, self.keypoints, self.training)
+    def plate(self, zone: NDArray[np.bool_] | None = None) -> Plate:
+        """The empty place that it shows, without the captions that come and go in ``zone``."""
+        return clean_plate(self.frame, self.matte, self.keypoints, self.training, zone)
 
     def gains(
         self, frames: NDArray[np.int64], plate: Plate, on_progress: Callable[[int, int], None] | None = None
@@ -144,9 +153,9 @@ class _Footage:
 
 def _stood_still(
     filmed: _Footage, stillness: Stillness, decoded: Decoded
-) -> tuple[Camera, _Footage, Plate, Registration | None]:
-    """What became of the camera's motion, the footage without it, the empty place, and how the frames are moved."""
-    keypoints = filmed.keypoints
+) -> tuple[Camera, _Footage, Plate, Registration | None, Captions]:
+    """What became of the camera's motion, the footage without it, its empty place, how frames are moved, captions."""
+    keypoints, none = filmed.keypoints, Captions.none(filmed.keypoints)
     if stillness.shakes:
         frames = np.flatnonzero(~decoded.elsewhere)
         registration = register(filmed.frame, filmed.matte, frames, len(keypoints), keypoints.size)
@@ -156,11 +165,28 @@ def _stood_still(
             some = _some(moved.training).tolist()
             if np.median([moved.unlike(plate.image, plate.known, index) for index in some]) <= UNLIKE:
                 _check_one_place(moved, decoded)
-                return "steadied", moved, plate, registration
+                return "steadied", moved, plate, registration, none
     if stillness.camera_moves:
-        return "cut-out", filmed, _place_of_moment(filmed), None
+        return "cut-out", filmed, _place_of_moment(filmed), None, none
     _check_one_place(filmed, decoded)
-    return "still", filmed, filmed.plate(), None
+    found = _captions(filmed, np.flatnonzero(~decoded.elsewhere))
+    clear = replace(filmed, training=filmed.training[~found.over[filmed.training]])
+    return "still", clear, clear.plate(found.zone), None, found
+
+
+def _captions(filmed: _Footage, frames: NDArray[np.int64]) -> Captions:
+    """Captions that come and go in footage of a camera that stands still.
+
+    Args:
+        filmed: the footage.
+        frames: all that show the place.
+    """
+    zone = caption_zone(filmed.frame, filmed.matte, filmed.keypoints, frames)
+    if not zone.any():
+        return Captions.none(filmed.keypoints)
+    some = filmed.training[np.unique(np.linspace(0, len(filmed.training) - 1, GLANCES).astype(int))]
+    first = uncovered(filmed.frame, filmed.matte, filmed.keypoints, some, zone)
+    return captions(filmed.frame, filmed.matte, filmed.keypoints, frames, first.image, first.known, zone)
 
 
 def _some(frames: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import COVERED
 from everybody_dance.skeleton import FEET
+from everybody_dance.subject.prepare.captions import plain
 from everybody_dance.subject.prepare.inpainting import inpainted
 from everybody_dance.subject.prepare.light import gain_to, multiplied
 
@@ -34,6 +35,9 @@ THOUSANDTHS = 1000
 
 ENOUGH = 10
 """A pixel that is uncovered in fewer frames than this is unknown. For very short footage, half of the frames count."""
+
+PLAIN = 3
+"""Frames without a caption that suffice where captions come and go: these are rare, not doubtful."""
 
 BAND = 32
 """Rows per step of the median, which bounds its memory."""
@@ -65,12 +69,13 @@ def clean_plate(
     matte: Callable[[int], Image],
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
+    zone: NDArray[np.bool_] | None = None,
 ) -> Plate:
     """The empty place of ``uncovered``, and a likely continuation of it where it is unknown.
 
     The arguments are those of ``uncovered``.
     """
-    found = uncovered(frame, matte, keypoints, usable)
+    found = uncovered(frame, matte, keypoints, usable, zone)
     return Plate(inpainted(found.image, found.known), found.known)
 
 
@@ -79,6 +84,7 @@ def uncovered(
     matte: Callable[[int], Image],
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
+    zone: NDArray[np.bool_] | None = None,
 ) -> Plate:
     """Per pixel, the median over the frames in which the pixel lies outside the person's matte and a margin.
 
@@ -89,6 +95,7 @@ def uncovered(
         matte: gives the matte of a frame, uint8 (H, W).
         keypoints: of all frames.
         usable: frames that may be used (held-out ones may not), in order.
+        zone: bool (H, W), where captions come and go; the place is taken from frames without them.
 
     Returns:
         The plate, black where it is unknown; nothing of it is known where no frame can be used.
@@ -109,6 +116,10 @@ def uncovered(
         outside |= rare & (apart > margin * THOUSANDTHS)
     count = outside.sum(axis=0)
     known = count >= enough
+    if zone is not None and zone.any():
+        outside = plain(frames, outside, zone)
+        count = outside.sum(axis=0)
+        known &= count >= min(PLAIN, enough)
     image = np.zeros(frames.shape[1:], np.uint8)
     for top in range(0, len(image), BAND):
         rows = slice(top, top + BAND)
