@@ -27,6 +27,7 @@ from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS, Variety, frame_by_frame, stages
 from everybody_dance.training.samples import PairDataset
+from everybody_dance.training.setup import parts_worth_refining
 from figures import FPS, clip, standing
 from subjects import SIZE, make_subject
 
@@ -174,6 +175,21 @@ class TestSamples:
                 # The head is in it: its lines are drawn there.
                 inside = pose[y : y + side, x : x + side].max(-1) > 0
                 assert inside[side // 4 : -side // 4, side // 4 : -side // 4].any()
+
+    def test_hands_where_they_are_seen_well(self, tmp_path: Path) -> None:
+        subject = make_subject(tmp_path / "s")
+        small = parts_worth_refining(subject, PRESETS["fast"])
+        assert small == ("face",)  # a hand of 16 pixels
+        subject.keypoints.xy[...] *= 3
+        assert parts_worth_refining(subject, PRESETS["fast"]) == ("face", "hands")
+        assert parts_worth_refining(subject, PRESETS["paper-512"]) == ("face",)  # as published
+        subject.keypoints.confidence[::4, LEFT_HAND] = 0
+        subject.keypoints.confidence[:, RIGHT_HAND] = 0
+        assert parts_worth_refining(subject, PRESETS["fast"]) == ("face", "hands")
+        subject.keypoints.confidence[::2, LEFT_HAND] = 0
+        assert parts_worth_refining(subject, PRESETS["fast"]) == ("face",)
+        subject.keypoints.confidence[...] = 0
+        assert parts_worth_refining(subject, PRESETS["fast"]) == ("face",)
 
     def test_a_part_that_is_never_seen(self, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "s")

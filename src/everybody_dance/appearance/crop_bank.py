@@ -135,7 +135,7 @@ class CropBank:
         pixels = np.stack(np.meshgrid(*2 * [np.arange(side) + 0.5]), -1)
         source = (pixels @ turn.T + origin + bend - 0.5).astype(np.float32)
         fetch: Any = cv2.remap  # OpenCV's types do not know that one map may hold both coordinates
-        fitted = fetch(self.images[index], source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        fitted = fetch(self.images[index], source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(fitted, np.uint8)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.appearance.crop_cutting import SAME_MOMENT
-from everybody_dance.appearance.limb_bank import BACKWARDS, LimbBank, nearest
+from everybody_dance.appearance.limb_bank import LimbBank, nearest
 from everybody_dance.appearance.limbs import (
     ENDS,
     IN_MIRROR,
@@ -57,6 +57,9 @@ So no gap opens where they bend: mostly by what is laid over the joint, since wh
 
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
+
+SHARPLY = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+"""Flags for ``warpAffine``: a picture is cut out once and laid, less carefully, in every frame."""
 
 COARSE = 100
 """Body height in pixels at which the covered share of each limb is computed."""
@@ -277,7 +280,7 @@ def _upright(
     middle, above = origin_of(about, height, size[1])
     turn = np.stack([(-along[1], along[0]), along], axis=1)  # columns: the directions across and along the bone
     corner = first + turn @ (0.5 - middle, 0.5 - above) - 0.5
-    patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=BACKWARDS)
+    patch = cv2.warpAffine(person, np.column_stack([turn, corner]), size[::-1], flags=SHARPLY)
     y, x = np.indices(size) + 0.5 - np.array((above, middle))[:, None, None]
     past = np.maximum(np.maximum(-about.before * height - y, y - length - about.beyond * height), 0)
     radius = about.radius * height

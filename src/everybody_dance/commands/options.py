@@ -51,15 +51,20 @@ def _pose(text: str) -> str:
     return text
 
 
-def parts(text: str) -> tuple[Part, ...]:
-    """The parts named in the value of ``--refine``.
+AUTO = "auto"
+
+
+def parts(text: str) -> tuple[Part, ...] | None:
+    """The parts named in the value of ``--refine``; None for ``auto``.
 
     Raises:
         typer.BadParameter: it names something else.
     """
+    if text == AUTO:
+        return None
     named = [] if text == "none" else text.split(",")
     if not set(named) <= set(PARTS) or len(set(named)) < len(named):
-        raise typer.BadParameter(f"{text!r} is none of face, hands, face,hands and none")
+        raise typer.BadParameter(f"{text!r} is none of auto, face, hands, face,hands and none")
     return tuple(part for part in PARTS if part in named)
 
 
@@ -150,7 +155,9 @@ DownloadLpips = Annotated[bool, typer.Option("--download-lpips", help="Download 
 Refine = Annotated[
     str,
     typer.Option(
-        callback=_refine, metavar="face|hands|face,hands|none", help="What a network of its own paints more finely."
+        callback=_refine,
+        metavar="auto|face|hands|face,hands|none",
+        help="What a network of its own paints more finely: the face, and the hands where they are seen well.",
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was trained before.")]

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from everybody_dance.workflows.train import TrainResult
 
 DEFAULTS = TrainConfig()
-REFINE = ",".join(DEFAULTS.refine)
 
 
 def train(
@@ -25,7 +24,7 @@ def train(
     device: options.Device = DEFAULTS.device,
     seed: options.Seed = DEFAULTS.seed,
     vgg_weights: options.VggWeights = None,
-    refine: options.Refine = REFINE,
+    refine: options.Refine = options.AUTO,
     no_temporal: Annotated[
         bool, typer.Option("--no-temporal", help="Paint frame by frame, without temporal smoothing.")
     ] = False,
@@ -33,7 +32,7 @@ def train(
         bool,
         typer.Option("--no-warm-start", help="Begin with fresh weights, not those learnt on rendered dancers."),
     ] = False,
-    no_face: Annotated[bool, typer.Option("--no-face", help="Do not refine the face: --refine without it.")] = False,
+    no_face: Annotated[bool, typer.Option("--no-face", help="Do not refine the face.")] = False,
     download_vgg: Annotated[
         bool, typer.Option("--download-vgg", help="Download VGG-19 for the perceptual loss (548 MB, once).")
     ] = False,
@@ -47,11 +46,14 @@ def train(
     performer dances the frames that were held out, and is measured against them.
     """
     with session("train", as_json, debug) as current:
+        named = options.parts(refine)
+        if no_face:
+            named = tuple(part for part in named or () if part != "face")
         config = TrainConfig(
             preset=preset,
             minutes=minutes,
             steps=steps,
-            refine=tuple(part for part in options.parts(refine) if not (no_face and part == "face")),
+            refine=named,
             temporal=not no_temporal,
             warm_start=not no_warm_start,
             seed=seed,

@@ -29,8 +29,9 @@ class TrainConfig:
     steps: int | None = None
     """Steps in all, instead of minutes; with neither the preset's epochs, or ``DEFAULT_MINUTES``."""
 
-    refine: tuple[Part, ...] = ("face",)
-    """Parts that a network of its own paints more finely."""
+    refine: tuple[Part, ...] | None = None
+    """Parts that a network of its own paints more finely; None: the face, and the hands where they are seen well
+    (``setup.parts_worth_refining``)."""
 
     temporal: bool = True
     """Show the generator its own previous frame (the paper's temporal smoothing)."""
@@ -53,7 +54,7 @@ class TrainConfig:
             raise UsageError("steps-and-minutes", "Give either --steps or --minutes, not both.")
         if isinstance(self.preset, str) and self.preset not in PRESETS:
             raise UsageError("unknown-preset", f"{self.preset!r} is not a preset; it is one of {', '.join(PRESETS)}.")
-        unknown = [part for part in self.refine if part not in PARTS]
+        unknown = [part for part in self.refine or () if part not in PARTS]
         if unknown:
             raise UsageError("unknown-part", f"{unknown[0]!r} cannot be refined; it is one of {', '.join(PARTS)}.")
         if any(number is not None and number <= 0 for number in (self.steps, self.minutes)):

@@ -31,7 +31,14 @@ from everybody_dance.training.prefetch import prefetch
 from everybody_dance.training.presets import Stage, smaller, stages
 from everybody_dance.training.processes import Group, own_device, together
 from everybody_dance.training.samples import PairDataset
-from everybody_dance.training.setup import Made, StageTrainer, held_out_dataset, make_trainer, training_dataset
+from everybody_dance.training.setup import (
+    Made,
+    StageTrainer,
+    held_out_dataset,
+    make_trainer,
+    parts_worth_refining,
+    training_dataset,
+)
 
 LOG_EVERY = 10
 PREVIEWS = 8
@@ -117,7 +124,8 @@ def train(
         batch = check_same(folder, wanted)
         course = _Course(subject, folder, config, wanted, perceptual, device, group, on_progress)
         made, trained = Made(), False
-        for stage in stages(config.row, config.refine):
+        refined = parts_worth_refining(subject, config.row) if config.refine is None else config.refine
+        for stage in stages(config.row, refined):
             if batch is not None:
                 stage = replace(stage, preset=replace(stage.preset, batch=min(batch, stage.preset.batch)))
             made, worked = course.run(stage, made)

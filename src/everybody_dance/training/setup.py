@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.crops import PART_JOINTS
 from everybody_dance.performer.manifest import RefinerManifest, new_manifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.performer import Performer
 from everybody_dance.retarget.likeness import some_poses
+from everybody_dance.skeleton import Part
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.checkpoint import weights_hash
 from everybody_dance.training.generator_steps import Trainer
@@ -23,6 +27,12 @@ from everybody_dance.training.samples import PairDataset, Sample
 
 PREVIEWED = 4
 """Frames in a preview."""
+
+HANDS_FROM = 200.0
+"""Height of the body, in pixels, below which a hand is a smudge whatever paints it."""
+
+WHOLE, SEEN_WELL = 0.8, 0.3
+"""A hand is seen well where this share of its joints is found; and in this share of the frames it has to be."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,17 @@ class StageTrainer(Protocol):
     def made(self, before: Made, steps: int, perceptual_loss: str) -> Made:
         """What there is once this stage has taken ``steps``."""
         ...
+
+
+def parts_worth_refining(subject: Subject, preset: Preset) -> tuple[Part, ...]:
+    """The face, as in the paper; and the hands, if there are references for them and the footage shows them well."""
+    people = subject.keypoints[subject.training_frames]
+    people = people[people.person_seen]
+    if not preset.refiner.references or not len(people):
+        return ("face",)
+    large = float(np.median(body_height(people.xy, people.confidence))) >= HANDS_FROM
+    seen = np.mean([people.found[:, hand].mean(axis=1) >= WHOLE for hand in PART_JOINTS["hands"]])
+    return ("face", "hands") if large and seen >= SEEN_WELL else ("face",)
 
 
 def training_dataset(
