@@ -203,6 +203,21 @@ class TestCutting:
         assert greenest[1] > 180
 
 
+def test_an_outline_that_is_off_leaves_no_rim() -> None:
+    """A matte that is a pixel too wide or too narrow must not make an edge of ink, nor one of light."""
+    colour, light = np.array([60, 90, 160]), np.full((512, 200, 3), 220, np.uint8)
+    shape = np.zeros((512, 200), np.uint8)
+    shape[100:400, 60:140] = 255
+    soft = cv2.GaussianBlur(shape, (0, 0), 1.5)
+    share = soft[..., None] / 255
+    frame = np.round(share * colour + (1 - share) * light).astype(np.uint8)
+    for matte in (cv2.erode(soft, np.ones((3, 3))), cv2.dilate(soft, np.ones((3, 3)))):
+        cut = limb_cutting._matted(frame, np.asarray(matte, np.uint8), light, np.ones(shape.shape, bool)).astype(float)
+        seen = cut[..., 3] > 60
+        own = cut[..., :3][seen] / (cut[..., 3:][seen] / 255)
+        assert np.abs(own - colour).max() < 20  # it was 90
+
+
 class TestChoosing:
     def test_the_nearest_bend_is_laid(self) -> None:
         keypoints = people()

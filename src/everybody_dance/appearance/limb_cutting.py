@@ -5,6 +5,7 @@ No limb is ever of the moment that is to be painted, as none is when a new dance
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Self
 
 import cv2
@@ -33,6 +34,12 @@ from everybody_dance.skeleton import Joint
 
 MOST_CANDIDATES = 200
 """Limbs are cut out of at most this many frames, evenly over the footage; they show most of what it shows."""
+
+SOLID = 250
+"""Value of the matte, of 255, from which a pixel is taken to show nothing but the person."""
+
+RIM = 0.006
+"""Width of the person's soft edge, in heights of the frame."""
 
 HIDDEN, COVERED = 0.5, 0.2
 """Penalties of a picture whose limb is hidden, and of one that is wholly covered by others.
@@ -256,6 +263,13 @@ def _matted(frame: Image, matte: Image, plate: Image, known: NDArray[np.bool_]) 
     share = matte[mixed, None].astype(np.float32) / 255
     colours = frame.copy()
     colours[mixed] = ((frame[mixed] - (1 - share) * plate[mixed]) / share).clip(0, 255).round()
+    # Where the matte is off by a pixel that is an outline of ink or of light: no colour but those close by is believed.
+    side = 2 * ceil(RIM * len(frame)) + 1
+    square, wholly = np.ones((side, side), np.uint8), (matte >= SOLID)[..., None]
+    darkest = cv2.erode(np.where(wholly, frame, np.uint8(255)), square)
+    brightest = cv2.dilate(np.where(wholly, frame, np.uint8(0)), square)
+    edge = (alpha > 0) & (matte < SOLID) & (brightest >= darkest).all(axis=2)
+    colours[edge] = colours[edge].clip(darkest[edge], brightest[edge])
     coloured = cv2.multiply(colours, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
     return np.asarray(np.dstack([coloured, alpha]), np.uint8)
 

@@ -196,8 +196,8 @@ def advice(found: FootageReport, *, exposure_change: float) -> list[Finding]:
     if exposure_change > EXPOSURE:
         warn(
             "light-changes",
-            f"The light changes by {exposure_change:.0%}. It was evened out, which never works wholly: lock the exposure,"
-            " and avoid windows with passing clouds.",
+            f"The light changes by {exposure_change:.0%}. It was evened out, which never works wholly: lock the"
+            " exposure, and avoid windows with passing clouds.",
             change=exposure_change,
         )
     if found.disturbed > 0.1:
