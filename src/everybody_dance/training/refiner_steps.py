@@ -61,7 +61,7 @@ class RefinerTrainer:
         refiner = Refiner(**how.arguments)
         initialize(refiner)
         refiner.start()
-        if preset.warm_start and part == "face":
+        if preset.warm_start:
             begin_warm(refiner, preset.name, "refiner")
         self.refiner = place(refiner, device)
         self.average = Average(self.refiner, how.ema_steps)
