@@ -33,7 +33,7 @@ from everybody_dance.keypoints import CONFIDENT, Array, Pose, with_skull
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length by at most this factor."""
 
-STEEP = 4.0
+STEEP = 2.5
 """How much more suddenly than its colours a limb's outline changes in a fade."""
 
 WITHOUT_FINGERS = 12

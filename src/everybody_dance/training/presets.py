@@ -142,8 +142,8 @@ _REFINERS: dict[str, tuple[Any, ...]] = {
     "discriminator_width": (24,                 64,               8),
     "discriminator_rate":  (2e-4,               2e-4,             2e-4),
     "reconstruction":      (10.0,               0.0,              10.0),
-    "pyramid":             (10.0,               10.0,             10.0),
-    "perceptual":          (1.0,                10.0,             1.0),
+    "pyramid":             (5.0,                10.0,             10.0),
+    "perceptual":          (3.0,                10.0,             1.0),
     "feature_matching":    (2.0,                0.0,              2.0),
     "adversarial":         (0.2,                1.0,              0.2),
 }
