@@ -153,6 +153,36 @@ def test_what_is_no_caption_stays(overlays: tuple[Overlay, ...]) -> None:
     assert not caption_zone(frames.__getitem__, mattes.__getitem__, keypoints, np.arange(FRAMES)).any()
 
 
+def lit(frames: list[Image], light: float) -> list[Image]:
+    """The frames, in another light from the 30th to the 59th."""
+    dimmed = [cv2.convertScaleAbs(frame, alpha=light) for frame in frames[30:60]]
+    return [*frames[:30], *dimmed, *frames[60:]]
+
+
+def heading(image: Image, index: int) -> None:
+    """A line at the top from the 30th to the 59th frame."""
+    if 30 <= index < 60:
+        subtitles(image, 0)
+
+
+@pytest.mark.parametrize("light", [0.72, 1.25])
+def test_a_caption_may_come_and_go_with_another_light(tmp_path: Path, light: float) -> None:
+    found = prepared(tmp_path, lit(footage(heading), light))
+    top = slice(0, 34)
+    assert found.captions.shown[30:60].all()
+    for index in range(30, 60, 5):
+        # The light is that of the plate; with the caption the error is 15.
+        gain = np.median(read_frame(tmp_path, index)[top]) / np.median(dance()[0][index][top])
+        lighter = cv2.convertScaleAbs(dance()[0][index], alpha=gain)
+        assert error(read_frame(tmp_path, index), lighter, top) < 4
+
+
+@pytest.mark.parametrize("light", [0.65, 1.4])
+def test_another_light_is_no_caption(light: float) -> None:
+    frames, (_, mattes, keypoints) = lit(footage(poster, lamp, ball), light), dance()
+    assert not caption_zone(frames.__getitem__, mattes.__getitem__, keypoints, np.arange(FRAMES)).any()
+
+
 def test_a_poster_stays_beside_subtitles(tmp_path: Path) -> None:
     found = prepared(tmp_path, footage(subtitles, poster))
     sign = slice(38, 68), slice(220, 310)

@@ -1,5 +1,7 @@
 """Titles, fades, black and other places are left out; a pan and drifting light are not."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -54,6 +56,31 @@ def test_titles(cuts: tuple[int, ...]) -> None:
     frames[:12] = [title()] * 12
     frames[70:] = [255 - title()] * 10
     assert elsewhere(frames, keypoints, cuts) == [*range(12), *range(70, 80)]
+
+
+def _joined(*clips: Keypoints) -> Keypoints:
+    xy, confidence = (np.concatenate([getattr(clip, name) for clip in clips]) for name in ("xy", "confidence"))
+    return replace(clips[0], xy=xy, confidence=confidence)
+
+
+def _nobody(frames: int) -> Keypoints:
+    return Keypoints.empty(frames, SIZE, swaying(1).fps)
+
+
+@pytest.mark.parametrize("length", [20, 70, 200])
+def test_a_title_without_a_cut_may_be_longer_than_the_dance(length: int) -> None:
+    frames, keypoints = footage()
+    assert elsewhere([title()] * length + frames, _joined(_nobody(length), keypoints)) == list(range(length))
+
+
+def test_a_flash_does_not_stand_for_the_place_behind_the_person() -> None:
+    # The person covers another part of the place before and after, and the flash is cut off on one side alone.
+    xy = np.tile(np.linspace((0, 10), (50, 120), 137, dtype=np.float32), (40, 1, 1))
+    left, right = (
+        Keypoints(xy + np.array((x, 0), np.float32), np.ones((40, 137)), SIZE, swaying(1).fps) for x in (0, 64)
+    )
+    frames = [wall()] * 40 + [np.zeros_like(wall())] * 3 + [wall()] * 40
+    assert elsewhere(frames, _joined(left, _nobody(3), right), (43,)) == [40, 41, 42]
 
 
 def test_another_place_is_left_out_by_how_long_the_person_is_seen() -> None:

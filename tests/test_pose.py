@@ -206,6 +206,20 @@ class TestOpenPose:
             openpose_files.read_folder(str(tmp_path))
         assert caught.value.code == "bad-poses"
 
+    @pytest.mark.parametrize("lowest", [0.0, -1.0])
+    def test_shares_of_the_picture_are_refused(self, tmp_path: Path, lowest: float) -> None:
+        for index in range(3):
+            flat = [value for share in np.linspace(lowest, 1, 25).tolist() for value in (share, 0.5, 0.9)]
+            people = [{"pose_keypoints_2d": flat if index else [0.0] * 75}]
+            (tmp_path / f"clip_{index}_keypoints.json").write_text(json.dumps({"people": people}))
+        with pytest.raises(DanceError, match="keypoint_scale") as caught:
+            openpose_files.read_folder(str(tmp_path))
+        assert caught.value.code == "bad-poses"
+
+    def test_nobody_in_any_file(self, tmp_path: Path) -> None:
+        (tmp_path / "clip_0_keypoints.json").write_text(json.dumps({"people": []}))
+        assert not openpose_files.read_folder(str(tmp_path)).frames[0]
+
     @pytest.mark.parametrize("missing", [None, float("nan")])
     def test_what_is_no_number_was_not_found(self, tmp_path: Path, missing: float | None) -> None:
         flat = [1.0, 2.0, 0.5] * 24 + [missing, 2.0, 0.5]

@@ -31,6 +31,11 @@ ORDERS: dict[str, tuple[int, ...]] = {"18": _COCO_18, "23": _OLDER_23, LATER_23:
 _PARTS = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
 
 
+IN_SHARES = 2.0
+"""Where no joint in any frame has a coordinate beyond this, in pixels, they are no pixels: half a pixel is added, and
+shares of the picture go a little beyond 1."""
+
+
 @dataclass(frozen=True)
 class People:
     """The people in every file of a folder.
@@ -118,6 +123,14 @@ def read_folder(place: str) -> People:
     for file in files:
         people = _read_json(file) if file.suffix == ".json" else _read_yaml(file)
         frames.append([_person(parts, option, file, supplied) for parts in people])
+    found = [person.pose.xy[person.pose.found] for people in frames for person in people]
+    farthest = max((float(places.max()) for places in found if len(places)), default=np.inf)
+    if farthest <= IN_SHARES:
+        raise DanceError(
+            "bad-poses",
+            f"The OpenPose files in {path} tell places in shares of the picture, not in pixels. Write them with"
+            " --keypoint_scale 0.",
+        )
     return People(frames, f"openpose/{option or 'auto'}", supplied)
 
 

@@ -6,7 +6,7 @@ still. ``docs/design.md`` explains the choices under "Captions".
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -113,11 +113,12 @@ def caption_zone(
     before: _Look | None = None
     for after in _looks(frame, matte, _checks(frames, keypoints), size):
         if before is not None:
-            for box, first in _texts(before, after):
+            one, other = _in_one_light(before, after)
+            for box, first in _texts(one, other):
                 # Each of both stands still, looked at from the moment between them.
                 there = before.index - back if first else after.index + back
                 side = before if first else after
-                if 0 <= there < len(keypoints) and _steady(side, resized(frame(there), size), before, after, box):
+                if 0 <= there < len(keypoints) and _steady(side, resized(frame(there), size), one, other, box):
                     zone[box] = 1
         before = after
     grown = 2 * round(REACH * min(size)) + 1
@@ -250,6 +251,18 @@ def _look(frame: Callable[[int], Image], matte: Callable[[int], Image], size: tu
     person = (resized(matte(index), size) >= COVERED).astype(np.uint8)
     around = cv2.dilate(person, np.ones((side, side), np.uint8))
     return _Look(index, resized(frame(index), size), person > 0, around == 0)
+
+
+def _in_one_light(before: _Look, after: _Look) -> tuple[_Look, _Look]:
+    """Both as bright as the brighter one, each colour channel by itself: a caption may come with another light."""
+    gain = gain_to(before.image, after.image, before.outside & after.outside)
+    if gain is None:
+        return before, after
+    # Not as dark as the darker one: what is blown out has lost how much brighter it was.
+    return (
+        replace(before, image=multiplied(before.image, np.maximum(1 / gain, 1.0))),
+        replace(after, image=multiplied(after.image, np.maximum(gain, 1.0))),
+    )
 
 
 def _texts(before: _Look, after: _Look) -> Iterator[tuple[tuple[slice, slice], bool]]:

@@ -1,7 +1,8 @@
 """Which frames of a video show the place where the person dances: not titles, fades, black, or other places.
 
-Every frame is looked at as a small grey picture, outside a box around the person. A shot is as its frames are in the
-median; a frame is elsewhere if it differs much from its shot, or its shot from the longest one.
+Every frame is looked at as a small grey picture, outside a box around the person. A shot is as those of its frames are
+in the median that show the person; a frame is elsewhere if it differs much from its shot, or its shot from the longest
+one.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,8 @@ DIMMEST = 0.6
 """A frame is fading if it is darker than this share of its shot, or its shot of it."""
 
 MOVING = 0.5
-"""A shot of which more than this differs from its own median is filmed by a moving camera: nothing of it is titles."""
+"""A shot that differs from its own median in more than this share of the frames with the person is filmed by a moving
+camera: nothing of it is titles."""
 
 FEWEST = 20
 """Pixels outside the person that can be compared, below which nothing can be told."""
@@ -62,7 +64,7 @@ def frames_elsewhere(pictures: Image, keypoints: Keypoints, cuts: Sequence[int])
         unlike = np.concatenate(
             [_differs(_background(pictures, keypoints, block), median) for block in blocks(part.stop, part.start)]
         )
-        if unlike.mean() <= MOVING:
+        if unlike[_with_person(keypoints, part) - part.start].mean() <= MOVING:
             elsewhere[part] = unlike
     usable = keypoints.person_seen & ~elsewhere
     longest = max(range(len(parts)), key=lambda index: usable[parts[index]].sum())
@@ -70,6 +72,16 @@ def frames_elsewhere(pictures: Image, keypoints: Keypoints, cuts: Sequence[int])
         if _differs(median[None], medians[longest])[0]:
             elsewhere[part] = True
     return elsewhere
+
+
+def _with_person(keypoints: Keypoints, part: slice) -> NDArray[np.int64]:
+    """The frames of a shot in which the person is seen; all of them where that is never.
+
+    A title that fades over into the dance is in its shot, and may be longer. And in a dance's median it would lie
+    wherever the person always stands, since there the dance itself shows nothing of the place.
+    """
+    seen = np.flatnonzero(keypoints.person_seen[part])
+    return np.asarray(part.start + (seen if len(seen) else np.arange(part.stop - part.start)))
 
 
 def _background(pictures: Image, keypoints: Keypoints, frames: Any) -> Grey:
@@ -90,7 +102,8 @@ def _background(pictures: Image, keypoints: Keypoints, frames: Any) -> Grey:
 
 def _median(pictures: Image, keypoints: Keypoints, part: slice) -> Grey:
     """(ROWS, w): what a shot shows, without the person; NaN where they always stand."""
-    some = np.unique(np.linspace(part.start, part.stop - 1, LOOKS).astype(int))
+    shown = _with_person(keypoints, part)
+    some = shown[np.unique(np.linspace(0, len(shown) - 1, LOOKS).astype(int))]
     background = _background(pictures, keypoints, some)
     ordered = np.sort(background, axis=0)  # NaN comes last
     count = np.isfinite(background).sum(axis=0)
