@@ -20,12 +20,16 @@ import torch
 import typer
 from scipy.ndimage import gaussian_filter1d
 
+from everybody_dance.appearance.limb_bank import LimbTrack
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
+from everybody_dance.evaluation.compare import compare_all, summary
+from everybody_dance.evaluation.held_out import HeldOutDance
 from everybody_dance.evaluation.known_truth import filmed_from
+from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
@@ -156,6 +160,25 @@ def plate(seconds: float = 20.0, fps: int = 5) -> None:
         error = np.abs(found.image.astype(int) - empty_room(dancer, SIZE))
         known, guess = error[found.known].mean(), error[~found.known].mean()
         print(f"| {name} | {found.known.mean():.1%} | {known:.2f} | {guess:.2f} |", flush=True)
+
+
+@app.command()
+def puppet(subject: Folder, frames: int = 80) -> None:
+    """The puppet as it is shown to the generator, before anything is painted, against held-out frames."""
+    footage, bank = Subject.open(subject), load_performer(subject, "cpu").limb_bank
+    if bank is None:
+        raise typer.BadParameter("this performer has no puppet")
+    dance = HeldOutDance.of(footage, frames)
+    track, whole = LimbTrack(bank, float(footage.manifest.fps)), whole_frame(footage.manifest.size)
+    person = WithinPerson(dance.keypoints, lambda index: footage.matte(int(dance.frames[index])), dance.cuts)
+    laid = (track.follow(footage.plate, dance.keypoints.pose(index), whole) for index in range(len(dance.frames)))
+    truth = (footage.frame(int(frame)) for frame in dance.frames)
+    scores = compare_all({"puppet": laid}, truth, dance.keypoints, cuts=dance.cuts, watchers=[person])["puppet"]
+    found, sharp = summary(scores), summary(person.scores()["puppet"])
+    print("| SSIM / PSNR, body | SSIM / PSNR, face | sharpness, body / face / hands |\n|---|---|---|")
+    likeness = (f"{found[part]['ssim']:.3f} / {found[part]['psnr']:.1f} dB" for part in ("body", "face"))
+    detail = " / ".join(f"{sharp[part]['sharpness']:.2f}" for part in ("body", "face", "hands"))
+    print(f"| {' | '.join(likeness)} | {detail} |")
 
 
 @app.command()
