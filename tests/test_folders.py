@@ -357,7 +357,7 @@ class TestFiles:
             path.write_bytes(b"x")
         building = temporary_path(tmp_path)
         building.mkdir()
-        frames = temporary_path(tmp_path, files._FOLDER)
+        frames = temporary_path(tmp_path, files.FOLDER)
         dead_frames = tmp_path / frames.name.replace(f"-{os.getpid()}-", "-999999999-")
         frames.mkdir()
         dead_frames.mkdir()

@@ -163,7 +163,7 @@ def _evened(grey: Image) -> Image:
     picture = grey.astype(np.float32)
     square = SURROUNDINGS, SURROUNDINGS
     apart = picture - cv2.blur(picture, square)
-    contrast = np.sqrt(cv2.blur(apart * apart, square))
+    contrast = np.sqrt(np.maximum(cv2.blur(apart * apart, square), 0))  # running sums of nothing fall below it
     return np.asarray((128 + 40 * apart / (contrast + FAINT)).clip(0, 255), np.uint8)
 
 
