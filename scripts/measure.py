@@ -34,7 +34,7 @@ from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
-from everybody_dance.pose.detector_process import people_in_frames
+from everybody_dance.pose.detector_process import DetectorPool
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 from everybody_dance.pose.options import DEFAULT_DETECTOR
 from everybody_dance.subject.prepare.plate import clean_plate
@@ -150,7 +150,8 @@ def plate(seconds: float = 20.0, fps: int = 5) -> None:
     count = round(seconds * fps)
     for name, dancer in DANCERS.items():
         shown = [render(dancer, CHOREOGRAPHIES["bow"], index / fps, SIZE).image for index in range(count)]
-        people = list(people_in_frames(shown, DEFAULT_DETECTOR, usable_cores(), mattes=True))
+        with DetectorPool(DEFAULT_DETECTOR, usable_cores(), mattes=True) as pool:
+            people = list(pool.people(shown))
         poses = [found[0].pose if found else NOBODY for found in people]
         xy, confidence = (np.stack([getattr(pose, part) for pose in poses]) for part in ("xy", "confidence"))
         nothing = np.zeros(SIZE[::-1], np.uint8)

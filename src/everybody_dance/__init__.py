@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from everybody_dance.training.config import TrainConfig
     from everybody_dance.workflows.compare import CompareRequest, compare
     from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
+    from everybody_dance.workflows.people import PeopleRequest, PeopleResult, people
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
     from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
     from everybody_dance.workflows.run import RunRequest, RunResult, run
@@ -36,6 +37,7 @@ _HOMES = {
     "training.config": ("TrainConfig",),
     "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
+    "workflows.people": ("PeopleRequest", "PeopleResult", "people"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
     "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
     "workflows.run": ("RunRequest", "RunResult", "run"),
@@ -57,6 +59,8 @@ __all__ = [
     "Keypoints",
     "Listener",
     "OpenPerformer",
+    "PeopleRequest",
+    "PeopleResult",
     "Picture",
     "Pose",
     "PrepareRequest",
@@ -76,6 +80,7 @@ __all__ = [
     "compare",
     "evaluate",
     "open_performer",
+    "people",
     "prepare",
     "preview",
     "run",

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS
+from everybody_dance.errors import UsageError
+from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 from everybody_dance.skeleton import PARTS, Part
 from everybody_dance.training.presets import PRESETS
@@ -48,6 +49,14 @@ def _rate(text: str) -> Fraction:
 def _pose(text: str) -> str:
     if text != DEFAULT_DETECTOR and not (text.startswith(OPENPOSE) and text != OPENPOSE):
         raise typer.BadParameter(f"{text!r} is neither {DEFAULT_DETECTOR} nor {OPENPOSE}DIR")
+    return text
+
+
+def _person(text: str) -> str:
+    try:
+        check_person(text)
+    except UsageError as error:
+        raise typer.BadParameter(error.message) from error
     return text
 
 
@@ -102,6 +111,20 @@ Pose = Annotated[
         metavar="mediapipe|openpose:DIR",
         callback=_pose,
     ),
+]
+_PERSON = "largest|left|right|centre|N"
+_WHICH = "`dance people` shows them with their numbers."
+Person = Annotated[
+    str,
+    typer.Option(help=f"Who of several people in the video. {_WHICH}", metavar=_PERSON, callback=_person),
+]
+SourcePerson = Annotated[
+    str,
+    typer.Option(help=f"Whose dance, of several people in SOURCE. {_WHICH}", metavar=_PERSON, callback=_person),
+]
+TargetPerson = Annotated[
+    str,
+    typer.Option(help=f"Who of several people in TARGET is to dance. {_WHICH}", metavar=_PERSON, callback=_person),
 ]
 Background = Annotated[
     str | None,

@@ -7,7 +7,7 @@ import typer
 
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
-from everybody_dance.pose.options import DEFAULT_DETECTOR
+from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 
 if TYPE_CHECKING:
     from everybody_dance.workflows.prepare import PrepareResult
@@ -17,6 +17,7 @@ def prepare(
     footage: Annotated[list[Path], typer.Argument(help="Videos of one person in one place.", metavar="FOOTAGE")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the subject.", metavar="SUBJECT", show_default=False)],
     pose: options.Pose = DEFAULT_DETECTOR,
+    person: options.Person = LARGEST,
     height: options.Height = None,
     fps: options.Rate = None,
     holdout: options.Holdout = None,
@@ -33,7 +34,7 @@ def prepare(
         from everybody_dance.workflows.prepare import prepare as work
 
         request = PrepareRequest(
-            footage=tuple(footage), subject=out, pose=pose, height=height, fps=fps, holdout=holdout
+            footage=tuple(footage), subject=out, pose=pose, person=person, height=height, fps=fps, holdout=holdout
         )
         tell_prepared(current, work(request))
         current.say(f"Prepared: {out}. Look at {out / SHEET}: the person cut out, and the empty place.")

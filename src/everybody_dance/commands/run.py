@@ -10,6 +10,7 @@ from everybody_dance.commands.console import session
 from everybody_dance.commands.prepare import tell_prepared
 from everybody_dance.commands.train import tell_trained
 from everybody_dance.commands.transfer import DEFAULTS, WHOSE_BONES, tell_transferred
+from everybody_dance.pose.options import LARGEST
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 
@@ -24,6 +25,8 @@ def run(
     ] = None,
     minutes: options.Minutes = DEFAULT_MINUTES,
     preset: options.Preset = options.FAST,
+    person: options.SourcePerson = DEFAULTS.person,
+    target_person: options.TargetPerson = LARGEST,
     bones: options.Bones = WHOSE_BONES,
     background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
@@ -46,8 +49,9 @@ def run(
             target=target,
             out=out,
             subject=subject,
+            target_person=target_person,
             training=training,
-            transfer=TransferConfig(bones=bones, background=background, shadow=shadow == options.KEEP),
+            transfer=TransferConfig(person=person, bones=bones, background=background, shadow=shadow == options.KEEP),
             begin_again=restart,
         )
         done = work(request)

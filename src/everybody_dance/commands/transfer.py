@@ -25,6 +25,7 @@ def transfer(
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
     out: options.OutResult,
     pose: options.Pose = DEFAULTS.pose,
+    person: options.SourcePerson = DEFAULTS.person,
     smooth: Annotated[options.Smoothing, typer.Option(help="Smooth the source's motion over time.")] = SMOOTHING,
     compare: Annotated[
         bool, typer.Option("--compare", help="Also write OUT.comparison.mp4: source, pose and result side by side.")
@@ -55,6 +56,7 @@ def transfer(
             )
         config = TransferConfig(
             pose=pose,
+            person=person,
             smoothing=smooth,
             normalize=not no_normalize,
             bones=bones,

@@ -1,7 +1,5 @@
 """A video to the keypoints of one person: decoded once, detected on all cores, remembered by content."""
 
-import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -9,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +14,17 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.files import cache_folder, replacing, sweep, temporary_path, write_text
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
+from everybody_dance.pose.cache import Entry, KeptMattes, keep_array
 from everybody_dance.pose.camera import CameraTracker
 from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.detector_process import CHUNK, detection_size, people_in_frames, shrinking
+from everybody_dance.pose.detector_process import CHUNK, DetectorPool, detection_size, shrinking, shrunk
 from everybody_dance.pose.detectors import DETECTORS, DetectorKind
-from everybody_dance.pose.mattes import MatteReader, MatteWriter
-from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE
+from everybody_dance.pose.everybody import Alone, Everybody, find_everybody, several_people
+from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, OPENPOSE, check_person
 from everybody_dance.pose.people import Person, jumps
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.identity import content_identity
@@ -44,6 +41,8 @@ class Detection:
         detector: all that the result depends on.
         supplied: bool (137,), the joints that this detector ever finds; others are absent, not missed.
         camera: where each frame was taken, as ``CameraTracker.path``; None where it was not followed.
+        alone: what tells the person from the others in the video; None where one alone is seen, and with OpenPose's
+            files.
     """
 
     keypoints: Keypoints
@@ -51,6 +50,7 @@ class Detection:
     detector: str
     supplied: NDArray[np.bool_]
     camera: NDArray[np.float64] | None = None
+    alone: Alone | None = None
 
 
 def check_pose(pose: str) -> None:
@@ -89,6 +89,7 @@ def detect_video(
     path: Path,
     pose: str = DEFAULT_DETECTOR,
     *,
+    person: str = LARGEST,
     fps: Fraction | None = None,
     content: str | None = None,
     workers: int | None = None,
@@ -97,13 +98,16 @@ def detect_video(
     follow_camera: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> Detection:
-    """Find the person in every frame of a video.
+    """Find one person in every frame of a video.
 
-    The video is decoded once; where the result is remembered and nobody wants the frames, not at all.
+    The video is decoded once, and once more where several people are seen in it; where the result is remembered and
+    nobody wants the frames, not at all.
 
     Args:
         path: the video.
         pose: a detector's name, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
+        person: which of several people: ``largest``, by height and time; ``left``, ``right`` or ``centre``, by where
+            they usually are; or a number from 1, the most prominent first.
         fps: rate to read the video at; by default its own.
         content: ``content_identity`` of the video, where it is known already.
         workers: processes; by default one for each core.
@@ -116,40 +120,44 @@ def detect_video(
     Raises:
         DanceError: the video cannot be read (see ``video``), OpenPose's files do not fit (``bad-poses``), or the
             detector stopped (``detector-failed``).
-        UsageError: ``pose`` is not known (``unknown-pose``).
+        UsageError: ``pose`` or ``person`` is not known (``unknown-pose``, ``unknown-person``), or there are fewer
+            people (``no-such-person``).
     """
     check_pose(pose)
+    check_person(person)
+    workers = workers or usable_cores()
     with VideoReader(path, fps=fps) as reader:
         if pose not in DETECTORS:
-            return _from_openpose(reader, pose, workers or usable_cores(), on_frame, on_matte, on_progress)
-        kind = DETECTORS[pose]
-        remembered = _cache_path(path, kind, reader.fps, content)
-        detection = _remembered(remembered, kind, reader.size, reader.fps)
-        mattes = (
-            None if detection is None or on_matte is None else _remembered_mattes(remembered, len(detection.keypoints))
-        )
-        camera = None if detection is None else _remembered_camera(remembered, len(detection.keypoints))
-        tracker = CameraTracker() if follow_camera and camera is None else None
-        seen = [] if on_frame is None else [on_frame]
-        seen += [] if tracker is None else [tracker.see]
-        if detection is None or (on_matte is not None and mattes is None):
-            finder = CutFinder(float(reader.fps))
-            frames = _passing(reader, [*seen, finder.see], on_progress)
-            with ExitStack() as stack:
-                keep = None if on_matte is None else stack.enter_context(_KeptMattes(remembered, on_matte))
-                xy, confidence = _detect(frames, pose, workers or usable_cores(), reader.size, keep, tracker)
-            scale = np.float32(shrinking(*reader.size))
-            keypoints = Keypoints(xy * scale, confidence, reader.size, reader.fps)
-            detection = Detection(keypoints, finder.cuts(), kind.name, kind.supplied)
-            _remember(detection, remembered)
-        elif seen:
-            for index, _ in enumerate(_passing(reader, seen, on_progress)):
-                if tracker is not None:
-                    tracker.locate(detection.keypoints.pose(index), reader.size[1])
+            return _from_openpose(reader, pose, person, workers, on_frame, on_matte, on_progress)
+        kind, content = DETECTORS[pose], content or content_identity(path)
+        with DetectorPool(pose, workers, on_matte is not None) as pool:
+            everybody = _who_is_there(reader, content, kind, person, pool)
+            alone = None if everybody is None else _alone(everybody, person, path)
+            entry = Entry(content, kind.name if alone is None else f"{kind.name}-person{alone.who + 1}", reader.fps)
+            detection = _remembered(entry, kind, reader)
+            mattes = None if detection is None or on_matte is None else entry.mattes(len(detection.keypoints))
+            camera = None if detection is None else entry.camera(len(detection.keypoints))
+            tracker = CameraTracker() if follow_camera and camera is None else None
+            seen = [] if on_frame is None else [on_frame]
+            seen += [] if tracker is None else [tracker.see]
+            if detection is None or (on_matte is not None and mattes is None):
+                finder = CutFinder(float(reader.fps))
+                frames = _passing(reader, [*seen, finder.see], on_progress)
+                with ExitStack() as stack:
+                    keep = None if on_matte is None else stack.enter_context(KeptMattes(entry, on_matte))
+                    xy, confidence = _detect(frames, pool, reader.size, keep, tracker, alone)
+                scale = np.float32(shrinking(*reader.size))
+                keypoints = Keypoints(xy * scale, confidence, reader.size, reader.fps)
+                detection = Detection(keypoints, finder.cuts(), kind.name, kind.supplied)
+                entry.keep(keypoints, detection.cuts)
+            elif seen:
+                for index, _ in enumerate(_passing(reader, seen, on_progress)):
+                    if tracker is not None:
+                        tracker.locate(detection.keypoints.pose(index), reader.size[1])
         if tracker is not None:
             camera = tracker.path(detection.cuts)
-            _remember_camera(camera, remembered)
-        detection = replace(detection, camera=camera)
+            entry.keep_camera(camera)
+        detection = replace(detection, camera=camera, alone=alone)
         if mattes is not None and on_matte is not None:
             with closing(mattes):
                 for index in range(len(mattes)):
@@ -158,12 +166,65 @@ def detect_video(
     if changes:
         events.warn(
             "person-changes",
-            f"{path.name}: in {changes} places the person is suddenly elsewhere. The built-in detector sees one person;"
-            " with several in the picture it may go from one to another. Use a video of one person, or"
-            " --pose openpose:DIR.",
+            f"{path.name}: in {changes} places the person is suddenly elsewhere, perhaps somebody else."
+            " `dance people` shows who is in a video, and --person follows one of them.",
             places=changes,
         )
     return detection
+
+
+def find_people(path: Path) -> Everybody:
+    """Everybody in a video, at its own rate; it is decoded for that unless the answer is remembered.
+
+    Raises:
+        DanceError: the video cannot be read, or the detector stopped (``detector-failed``).
+    """
+    kind = DETECTORS[DEFAULT_DETECTOR]
+    with VideoReader(path) as reader, DetectorPool(DEFAULT_DETECTOR, usable_cores()) as pool:
+        return _everybody(reader, content_identity(path), kind, pool)
+
+
+def _who_is_there(
+    reader: VideoReader, content: str, kind: DetectorKind, person: str, pool: DetectorPool
+) -> Everybody | None:
+    """Everybody in a video; None where one person alone is seen, and nobody in particular is asked for."""
+    glances = Entry(content, kind.people_name, reader.fps).path.with_suffix(".glances.npy")
+    if person == LARGEST:
+        with suppress(OSError, ValueError):
+            if not np.load(glances, allow_pickle=False).any():
+                return None
+        several = several_people(reader, pool)
+        keep_array(glances, np.array([several], np.float64))
+        if not several:
+            return None
+    everybody = _everybody(reader, content, kind, pool)
+    return everybody if len(everybody.tracks) > 1 or person != LARGEST else None
+
+
+def _everybody(reader: VideoReader, content: str, kind: DetectorKind, pool: DetectorPool) -> Everybody:
+    path = Entry(content, kind.people_name, reader.fps).path
+    everybody = Everybody.load(path)
+    if everybody is None:
+        everybody = find_everybody(reader.info.path, reader.fps, pool)
+        with suppress(OSError, DanceError):
+            everybody.save(path)
+    return everybody
+
+
+def _alone(everybody: Everybody, person: str, path: Path) -> Alone | None:
+    """What shows the detector the person who is meant, of several; the user is told who that is."""
+    who = everybody.choose(person, path.name)
+    count = len(everybody.tracks)
+    if count < 2:
+        return None
+    events.remark(
+        "several-people",
+        f"{count} people are seen in {path.name}: person {who + 1} is followed. `dance people` shows who is who, and"
+        " --person chooses another one.",
+        people=count,
+        person=who + 1,
+    )
+    return Alone(everybody, who)
 
 
 def _passing(
@@ -180,6 +241,7 @@ def _passing(
 def _from_openpose(
     reader: VideoReader,
     pose: str,
+    person: str,
     workers: int,
     on_frame: Callable[[Image], None] | None,
     on_matte: Callable[[Image], None] | None,
@@ -191,123 +253,45 @@ def _from_openpose(
     if on_matte is None:
         deque(frames, maxlen=0)
     else:
-        _detect(frames, DEFAULT_DETECTOR, workers, reader.size, on_matte)
-    keypoints = people.follow(reader.source_indices, reader.size, reader.fps)
+        with DetectorPool(DEFAULT_DETECTOR, workers, mattes=True) as pool:
+            _detect(frames, pool, reader.size, on_matte)
+    keypoints = people.follow(person, reader.source_indices, reader.size, reader.fps, reader.info.path.name)
     return Detection(keypoints, finder.cuts(), people.name, people.supplied)
 
 
 def _detect(
     frames: Iterator[Image],
-    name: str,
-    workers: int,
+    pool: DetectorPool,
     size: tuple[int, int],
     on_matte: Callable[[Image], None] | None,
     tracker: CameraTracker | None = None,
+    alone: Alone | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """xy (T, 137, 2), in pixels of the shrunk frames, and confidence (T, 137); ``size`` is (W, H) of ``frames``."""
     places, confidences = [np.zeros((0, JOINT_COUNT, 2), np.float32)], [np.zeros((0, JOINT_COUNT), np.float32)]
-    shrunk = detection_size(*size)
-    nothing = np.zeros(shrunk[::-1], np.uint8)
+    shrunken = detection_size(*size)
+    nothing = np.zeros(shrunken[::-1], np.uint8)
 
-    def pose_of(people: list[Person]) -> Pose:
+    def pose_of(index: int, people: list[Person]) -> Pose:
         person = people[0] if people else Person(NOBODY)
+        if alone is not None:
+            person = alone.recognized(index, person) or Person(NOBODY)
         if on_matte is not None:
             on_matte(nothing if person.matte is None else person.matte)
         if tracker is not None:
-            tracker.locate(person.pose, shrunk[1])
+            tracker.locate(person.pose, shrunken[1])
         return person.pose
 
-    with closing(people_in_frames(frames, name, workers, on_matte is not None)) as found:
+    shown = frames if alone is None else (alone.picture(index, shrunk(frame)) for index, frame in enumerate(frames))
+    with closing(pool.people(shown)) as found:
+        numbered = enumerate(found)
         # Arrays of many frames take far less memory than as many poses.
-        while poses := [pose_of(people) for people in islice(found, CHUNK)]:
+        while poses := [pose_of(index, people) for index, people in islice(numbered, CHUNK)]:
             places.append(np.stack([pose.xy for pose in poses]))
             confidences.append(np.stack([pose.confidence for pose in poses]))
     return np.concatenate(places), np.concatenate(confidences)
 
 
-def _cache_path(path: Path, kind: DetectorKind, fps: Fraction, content: str | None = None) -> Path:
-    name = f"{(content or content_identity(path))[:32]}-{kind.name.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
-    return cache_folder() / "keypoints" / f"{name}.npz"
-
-
-def _remember(detection: Detection, path: Path) -> None:
-    try:
-        write_text(path.with_suffix(".json"), json.dumps({"cuts": detection.cuts}))
-        detection.keypoints.save(path)
-    except (OSError, DanceError) as error:
-        events.remark("not-cached", f"The keypoints could not be kept for later: {error}")
-
-
-def _remember_camera(camera: NDArray[np.float64], path: Path) -> None:
-    with suppress(OSError, DanceError), replacing(_camera_path(path)) as temporary, temporary.open("wb") as file:
-        np.save(file, camera)
-
-
-def _remembered_camera(path: Path, frames: int) -> NDArray[np.float64] | None:
-    with suppress(Exception):  # a damaged file makes NumPy raise a dozen kinds, from TokenError to MemoryError
-        camera = np.load(_camera_path(path), allow_pickle=False)
-        if camera.shape == (frames, 3, 3) and camera.dtype == np.float64 and np.isfinite(camera).all():
-            return np.asarray(camera)
-    return None
-
-
-def _camera_path(path: Path) -> Path:
-    return path.with_suffix(".camera.npy")
-
-
-class _KeptMattes:
-    """Passes mattes on, and keeps them for later where the disk allows it; used as a context."""
-
-    def __init__(self, path: Path, on_matte: Callable[[Image], None]) -> None:
-        self._path, self._on_matte = _mattes_path(path), on_matte
-        self._temporary = temporary_path(path.parent, ".zip")
-        self._writer: MatteWriter | None = None
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sweep(path.parent)
-            self._writer = MatteWriter(self._temporary)
-
-    def __call__(self, matte: Image) -> None:
-        self._on_matte(matte)
-        if self._writer is not None:
-            try:
-                self._writer.write(matte)
-            except OSError:
-                self._writer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with suppress(OSError):
-            if self._writer is not None:
-                self._writer.close()
-                if kind is None:
-                    os.replace(self._temporary, self._path)
-        with suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
-
-
-def _mattes_path(path: Path) -> Path:
-    return path.with_suffix(".mattes.zip")
-
-
-def _remembered_mattes(path: Path, frames: int) -> MatteReader | None:
-    """The mattes that were kept, if there is one for each frame."""
-    with suppress(OSError, ValueError):
-        mattes = MatteReader(_mattes_path(path))
-        if len(mattes) == frames:
-            mattes.check()
-            return mattes
-        mattes.close()
-    return None
-
-
-def _remembered(path: Path, kind: DetectorKind, size: tuple[int, int], fps: Fraction) -> Detection | None:
-    """The detection that was kept, if it is whole and of a video of this size and rate: else it is made anew."""
-    with suppress(Exception):  # whatever is wrong with what was kept, it can be made again
-        cuts = tuple(int(cut) for cut in json.loads(path.with_suffix(".json").read_bytes())["cuts"])
-        keypoints = Keypoints.load(path)
-        if (keypoints.size, keypoints.fps) == (size, fps) and all(0 < cut < len(keypoints) for cut in cuts):
-            return Detection(keypoints, cuts, kind.name, kind.supplied)
-    return None
+def _remembered(entry: Entry, kind: DetectorKind, reader: VideoReader) -> Detection | None:
+    kept = entry.keypoints(reader.size, reader.fps)
+    return None if kept is None else Detection(*kept, kind.name, kind.supplied)

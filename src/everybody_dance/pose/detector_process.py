@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Self
 
@@ -65,10 +65,15 @@ class FollowingDetector:
             for person in result_of(self.submit(shrunk(image)))
         ]
 
-    def submit(self, image: Image) -> Future[list[Person]]:
-        """Begin to detect the people in ``image``, which is passed on as it is; ``result_of`` waits for them."""
+    def submit(self, image: Image, everybody: bool = False) -> Future[list[Person]]:
+        """Begin to detect the people in ``image``, which is passed on as it is; ``result_of`` waits for them.
+
+        Args:
+            image: uint8 (H, W, 3).
+            everybody: as ``Detector.everybody``, not as ``Detector.people``.
+        """
         with _explained(), deaf_to_ctrl_c():  # the first submission starts the process
-            future = self._pool.submit(_people, image)
+            future = self._pool.submit(_everybody if everybody else _people, image)
         self._waiting.append(future)
         return future
 
@@ -100,34 +105,39 @@ class FollowingDetector:
         self.close()
 
 
-def people_in_frames(
-    frames: Iterable[Image], name: str, workers: int, mattes: bool = False
-) -> Generator[list[Person], None, None]:
-    """The people in every frame, in order, detected in several processes. A part of the frames is in memory at a time.
-
-    Every chunk of ``CHUNK`` frames is given to one process, behind the ``WARM_UP`` frames before it, so the result is
-    the same for any number of processes.
+class DetectorPool:
+    """Detectors in several processes, for the frames of whole videos. Use it as a context.
 
     Args:
-        frames: uint8 (H, W, 3) RGB, of one size.
         name: of a detector, in ``DETECTORS``.
-        workers: how many processes at most.
+        workers: how many processes at most; they start when they are needed.
         mattes: find the people's mattes as well.
-
-    Yields:
-        People, in pixels of the shrunk frames: ``shrinking`` gives the factor to those of the frames.
-
-    Raises:
-        DanceError: a process stopped (``detector-failed``).
     """
-    with ExitStack() as stack:
-        processes = [stack.enter_context(FollowingDetector(name, mattes)) for _ in range(workers)]
-        process = processes[0]
+
+    def __init__(self, name: str, workers: int, mattes: bool = False) -> None:
+        self._processes = [FollowingDetector(name, mattes) for _ in range(workers)]
+
+    def people(self, frames: Iterable[Image]) -> Generator[list[Person], None, None]:
+        """The people in every frame, in order. A part of the frames is in memory at a time.
+
+        Every chunk of ``CHUNK`` frames is given to one process, behind the ``WARM_UP`` frames before it, so the result
+        is the same for any number of processes.
+
+        Args:
+            frames: uint8 (H, W, 3) RGB, of one size.
+
+        Yields:
+            People, in pixels of the shrunk frames: ``shrinking`` gives the factor to those of the frames.
+
+        Raises:
+            DanceError: a process stopped (``detector-failed``).
+        """
+        process = self._processes[0]
         results: deque[Future[list[Person]]] = deque()
         before: deque[Image] = deque(maxlen=WARM_UP)
         for index, frame in enumerate(frames):
             if index % CHUNK == 0:
-                process = min(processes, key=lambda candidate: candidate.pending)
+                process = min(self._processes, key=lambda candidate: candidate.pending)
                 process.wait_until(RESERVE)
                 process.reset()
                 for earlier in before:
@@ -139,6 +149,29 @@ def people_in_frames(
                 yield result_of(results.popleft())
         while results:
             yield result_of(results.popleft())
+
+    def everybody(self, frames: Iterable[Image]) -> Generator[list[Person], None, None]:
+        """Everybody's body in every frame, each by itself, in order; otherwise as ``people``."""
+        results: deque[Future[list[Person]]] = deque()
+        for frame in frames:
+            process = min(self._processes, key=lambda candidate: candidate.pending)
+            process.wait_until(1)
+            results.append(process.submit(shrunk(frame), everybody=True))
+            while results and results[0].done():
+                yield result_of(results.popleft())
+        while results:
+            yield result_of(results.popleft())
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def result_of(future: Future[list[Person]]) -> list[Person]:
@@ -208,6 +241,10 @@ def _begin(name: str, mattes: bool) -> None:
 
 def _people(image: Image) -> list[Person]:
     return _detector[0].people(image)
+
+
+def _everybody(image: Image) -> list[Person]:
+    return _detector[0].everybody(image)
 
 
 def _reset() -> None:

@@ -93,6 +93,7 @@ class MediaPipeDetector:
         logging.getLogger("absl").setLevel(logging.ERROR)
         from mediapipe.python.solutions.holistic import Holistic
 
+        self._everybody: Any = None  # loaded when it is needed
         self._model: Any = Holistic(
             model_complexity=1,
             smooth_landmarks=False,
@@ -106,8 +107,10 @@ class MediaPipeDetector:
         self._model.reset()
 
     def close(self) -> None:
-        """Release the model."""
+        """Release the models."""
         self._model.close()
+        if self._everybody is not None:
+            self._everybody.close()
 
     def people(self, image: Image) -> list[Person]:
         """The person in ``image``, if there is one; in its pixels."""
@@ -123,6 +126,15 @@ class MediaPipeDetector:
             return []
         mask = found.segmentation_mask  # float32 (H, W) in [0, 1]
         return [Person(pose, None if mask is None else np.asarray(np.round(255 * mask), np.uint8))]
+
+    def everybody(self, image: Image) -> list[Person]:
+        """The bodies of all people in ``image``."""
+        if self._everybody is None:
+            from everybody_dance.pose.mediapipe_people import PeopleDetector
+
+            self._everybody = PeopleDetector()
+        found: list[Person] = self._everybody.people(image)
+        return found
 
 
 def joints(

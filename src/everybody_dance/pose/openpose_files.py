@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_name
 from everybody_dance.keypoints import Keypoints, Pose
-from everybody_dance.pose.people import Person, follow
+from everybody_dance.pose.everybody import Everybody
+from everybody_dance.pose.people import Person
+from everybody_dance.pose.tracks import follow_everybody
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, MIDPOINTS, RIGHT_HAND
 
 # Where each joint of a body goes in BODY_25.
@@ -50,16 +52,21 @@ class People:
     name: str
     supplied: NDArray[np.bool_]
 
-    def follow(self, source_indices: Sequence[int], size: tuple[int, int], fps: Fraction) -> Keypoints:
+    def follow(
+        self, person: str, source_indices: Sequence[int], size: tuple[int, int], fps: Fraction, video: str
+    ) -> Keypoints:
         """Follow one person, at the rate of a reader.
 
         Args:
+            person: which of several, as in ``detect_video``.
             source_indices: for each frame wanted, the number of the decoded frame.
             size: (W, H) of the decoded frames.
             fps: of the frames wanted.
+            video: its name, for messages.
 
         Raises:
             DanceError: there is not one file for each decoded frame (``bad-poses``).
+            UsageError: there is no such person (``no-such-person``).
         """
         decoded = max(source_indices, default=-1) + 1
         if decoded != len(self.frames):
@@ -68,7 +75,14 @@ class People:
                 f"The video has {decoded} frames, but there are OpenPose files for {len(self.frames)}. "
                 "There must be one for each frame, in order.",
             )
-        xy, confidence = follow(self.frames, float(fps) * decoded / max(len(source_indices), 1))
+        rate = float(fps) * decoded / max(len(source_indices), 1)
+        tracks = tuple(follow_everybody(self.frames, rate))
+        who = Everybody(tracks, size, 1, rate).choose(person, video)
+        xy, confidence = np.zeros((decoded, JOINT_COUNT, 2), np.float32), np.zeros((decoded, JOINT_COUNT), np.float32)
+        for track in tracks[who : who + 1]:  # none where nobody is ever seen
+            for frame, place in zip(track.frames, track.places, strict=True):
+                pose = self.frames[frame][place].pose
+                xy[frame], confidence[frame] = pose.xy, pose.confidence
         outside = ((xy < 0) | (xy >= np.array(size))).any(axis=-1)
         confidence = np.where(outside, 0, confidence)
         index = np.array(source_indices, int)

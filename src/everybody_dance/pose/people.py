@@ -1,20 +1,20 @@
-"""Several people in a frame: the one that continues the track is followed."""
+"""Somebody found in a picture."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from everybody_dance.images import Image
-from everybody_dance.keypoints import NOBODY, Keypoints, Pose
-from everybody_dance.skeleton import BODY, JOINT_COUNT
+from everybody_dance.keypoints import Array, Keypoints, Pose
+from everybody_dance.skeleton import BODY
 
 FASTEST = 15.0
 """Somebody who is farther away than this many of their own heights for each second since is someone else."""
 
-FORGET = 1.0
-"""Seconds without the person after which the biggest one in the picture is followed instead."""
+UNKNOWN_CLOTHES = np.full((2, 3), np.nan, np.float32)
+"""Of a person of whose clothes nothing was seen."""
+UNKNOWN_CLOTHES.flags.writeable = False
 
 
 @dataclass(frozen=True)
@@ -24,43 +24,12 @@ class Person:
     Attributes:
         pose: in pixels of the picture.
         matte: uint8 (H, W), how much of each pixel is the person, 255 for all of it; None where it was not asked for.
+        clothes: float32 (2, 3), colours (CIE L*a*b*) of the upper and the lower part of the body; NaN where unknown.
     """
 
     pose: Pose
     matte: Image | None = None
-
-
-def follow(frames: Iterable[list[Person]], fps: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Follow one person through all frames.
-
-    The track begins with the biggest person, where joints count by their confidence. In each next frame the nearest
-    person continues it, by the mean distance of joints found in both; a person who is too far away does not.
-
-    Args:
-        frames: for each frame the people in it.
-        fps: frames a second.
-
-    Returns:
-        xy (T, 137, 2) and confidence (T, 137); zeros where the person is not seen.
-    """
-    poses: list[Pose] = []
-    last: Pose | None = None
-    missing = 0
-    for people in frames:
-        chosen: Pose | None = None
-        seen = [person.pose for person in people if person.pose.person_seen]
-        if seen and (last is None or missing > FORGET * fps):
-            chosen = max(seen, key=_size)
-        elif seen and last is not None:
-            distances = [_distance(pose, last) for pose in seen]
-            nearest = int(np.argmin(distances))
-            if distances[nearest] <= FASTEST / fps * _height(seen[nearest]) * (missing + 1):
-                chosen = seen[nearest]
-        missing, last = (missing + 1, last) if chosen is None else (0, chosen)
-        poses.append(NOBODY if chosen is None else chosen)
-    if not poses:
-        return np.zeros((0, JOINT_COUNT, 2), np.float32), np.zeros((0, JOINT_COUNT), np.float32)
-    return np.stack([pose.xy for pose in poses]), np.stack([pose.confidence for pose in poses])
+    clothes: Array = field(default_factory=lambda: UNKNOWN_CLOTHES)
 
 
 def jumps(keypoints: Keypoints, cuts: Sequence[int] = ()) -> int:
@@ -81,18 +50,14 @@ def jumps(keypoints: Keypoints, cuts: Sequence[int] = ()) -> int:
     return int((far & both).sum())
 
 
-def _height(pose: Pose) -> float:
-    return float(np.ptp(pose.xy[BODY][pose.found[BODY]][:, 1])) + 1.0
+def body_centre(pose: Pose) -> Array:
+    """(2,): the mean place of the body joints that were found, in pixels."""
+    return np.asarray(pose.xy[BODY][pose.found[BODY]].mean(axis=0))
 
 
-def _size(pose: Pose) -> float:
-    return _height(pose) * float(pose.confidence[BODY].sum())
-
-
-def _distance(one: Pose, other: Pose) -> float:
+def apart(one: Pose, other: Pose) -> float:
     """Mean distance in pixels over body joints found in both; of their centres where there are none."""
     both = one.found[BODY] & other.found[BODY]
     if both.any():
         return float(np.linalg.norm(one.xy[BODY][both] - other.xy[BODY][both], axis=1).mean())
-    centres = [pose.xy[BODY][pose.found[BODY]].mean(axis=0) for pose in (one, other)]
-    return float(np.linalg.norm(centres[0] - centres[1]))
+    return float(np.linalg.norm(body_centre(one) - body_centre(other)))

@@ -50,6 +50,7 @@ class SubjectManifest(BaseModel):
         detection: what the detector missed, before gaps were filled.
         cuts: first frames of new shots inside a clip.
         left_out: stretches [first, stop) of frames that do not show the place: titles, fades, other places.
+        covered: stretches of frames that are left out too, since a caption or somebody else lies over the person.
         camera: what became of its motion.
         camera_motion: largest steady displacement of the background, in percent of the height.
         exposure_change: brightest over darkest, minus 1, of the background in the training frames.
@@ -72,6 +73,7 @@ class SubjectManifest(BaseModel):
     clips: tuple[Clip, ...]
     cuts: tuple[int, ...]
     left_out: tuple[tuple[int, int], ...] = ()
+    covered: tuple[tuple[int, int], ...] = ()
     camera: Camera = "still"
     camera_motion: float
     exposure_change: float
@@ -81,8 +83,16 @@ class SubjectManifest(BaseModel):
 
     @property
     def shows_place(self) -> NDArray[np.bool_]:
-        """bool, for every frame: it was not left out."""
-        shown = np.ones(max((clip.stop for clip in self.clips), default=0), bool)
-        for first, stop in self.left_out:
-            shown[first:stop] = False
-        return shown
+        """bool, for every frame: it shows the place."""
+        return self._outside(self.left_out)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """bool, for every frame: it shows the place, and nothing over the person."""
+        return self._outside((*self.left_out, *self.covered))
+
+    def _outside(self, stretches: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
+        outside = np.ones(max((clip.stop for clip in self.clips), default=0), bool)
+        for first, stop in stretches:
+            outside[first:stop] = False
+        return outside

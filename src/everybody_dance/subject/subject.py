@@ -149,7 +149,7 @@ class Subject:
 
     def _in_place(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         frames = np.concatenate(parts)
-        return np.asarray(frames[self.manifest.shows_place[frames]])
+        return np.asarray(frames[self.manifest.usable[frames]])
 
     @cached_property
     def _mattes(self) -> MatteReader:

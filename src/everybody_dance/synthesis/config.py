@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from everybody_dance.errors import UsageError
-from everybody_dance.pose.options import DEFAULT_DETECTOR, SMOOTHINGS
+from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 
 
@@ -12,12 +12,16 @@ class TransferConfig:
     """What a user may choose about a transfer.
 
     Raises:
-        UsageError: a value is not known (``unknown-smoothing``, ``unknown-bones``), or ``shadow`` is left out of their
-            own place (``shadow-alone``).
+        UsageError: a value is not known (``unknown-person``, ``unknown-smoothing``, ``unknown-bones``), or ``shadow``
+            is left out of their own place (``shadow-alone``).
     """
 
     pose: str = DEFAULT_DETECTOR
     """Where the poses come from: a detector's name, or ``openpose:DIR`` with OpenPose's own files."""
+
+    person: str = LARGEST
+    """Which of several people in the source is followed: ``largest``, ``left``, ``right``, ``centre``, or a number
+    from 1, the most prominent first."""
 
     smoothing: str = "both"
     """How the source's motion is smoothed over time: one of ``SMOOTHINGS``."""
@@ -36,6 +40,7 @@ class TransferConfig:
     """With a ``background``: the shadow falls on its floor, or is black with alpha; otherwise it is left out."""
 
     def __post_init__(self) -> None:
+        check_person(self.person)
         if self.smoothing not in SMOOTHINGS:
             raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")
         if not self.shadow and self.background is None:

@@ -11,7 +11,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.camera import stood_still
 from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
-from everybody_dance.pose.options import DEFAULT_DETECTOR
+from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
@@ -48,6 +48,7 @@ def read_dance(
     size: tuple[int, int],
     *,
     pose: str = DEFAULT_DETECTOR,
+    person: str = LARGEST,
     smoothing: str = "both",
     normalized: bool = True,
     bones: str = "target",
@@ -59,7 +60,7 @@ def read_dance(
         source: the video.
         statistics: where the target stands, in frames of ``size`` (W, H).
         size: of the target's frames.
-        pose: as in ``detect_video``.
+        pose, person: as in ``detect_video``.
         smoothing: one of ``filtering.SMOOTHINGS``.
         normalized: apply global pose normalization; otherwise the source's frame is only fitted into the target's.
         bones: one of ``BONES``: whose proportions a normalized dance gets.
@@ -68,7 +69,7 @@ def read_dance(
     Raises:
         DanceError: the source cannot be read, or shows nobody (``no-person``).
     """
-    detection = detect_video(source, pose, follow_camera=normalized, on_progress=on_progress)
+    detection = detect_video(source, pose, person=person, follow_camera=normalized, on_progress=on_progress)
     keypoints = clean(detection.keypoints, detection.cuts, smoothing)
     if not keypoints.person_seen.any():
         raise DanceError("no-person", f"No person was found in {source}.")

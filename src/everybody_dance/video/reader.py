@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -163,6 +164,37 @@ class VideoReader:
                     indices.append(index)
                     yield image
             self._report(decoded, decoder.damaged)
+
+    def glimpses(self, count: int) -> Iterator[Image]:
+        """Yield some frames, upright and in order, without decoding the whole video: as the iterator does, otherwise.
+
+        They are the key frames before ``count`` moments spread evenly over the video, so there may be fewer; where
+        there is only one, or no way to find them, frames are decoded one after the other.
+
+        Args:
+            count: frames at most.
+        """
+        yielded = 0
+        for frame in self._key_frames(count):
+            yield self._picture(frame)
+            yielded += 1
+        if yielded <= 1:
+            every = Fraction(count) / Fraction(self.info.duration or count)
+            with VideoReader(self.info.path, fps=min(every, self.fps), size=self.size) as reader:
+                yield from islice(reader, count)
+
+    def _key_frames(self, count: int) -> Iterator[VideoFrame]:
+        with open_video(self.info.path) as container, suppress(FFmpegError):
+            stream, last = _picture_stream(container), None
+            if stream is None or stream.time_base is None:
+                return
+            for moment in range(count):
+                seconds = self._source.start + Fraction(self.info.duration) * (2 * moment + 1) / (2 * count)
+                container.seek(int(seconds / stream.time_base), stream=stream)
+                frame = next(iter(_Decoder(container, stream)), None)
+                if frame is not None and frame.pts != last:
+                    last = frame.pts
+                    yield frame
 
     def _picture(self, frame: VideoFrame) -> Image:
         quarter_turns = self._source.rotation // 90

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from everybody_dance.events import Cancellation, Listener, listening
+from everybody_dance.pose.options import LARGEST, check_person
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.subject.folder import check_folder
 from everybody_dance.synthesis.backdrop import check_matte
@@ -24,6 +25,7 @@ class RunRequest:
         source: video of somebody dancing.
         target: video of the person who is to dance it.
         out: the video to write, or a folder for PNG frames, as in ``TransferRequest``.
+        target_person: which of several people in the target's video, as ``TransferConfig.person``.
         subject: folder for the prepared and trained target; None: beside ``out``.
         training: what to train, and how long.
         transfer: how the dance is read and placed.
@@ -33,6 +35,7 @@ class RunRequest:
     source: Path
     target: Path
     out: Path
+    target_person: str = LARGEST
     subject: Path | None = None
     training: TrainConfig = field(default_factory=TrainConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
@@ -70,7 +73,10 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         check_transfer(request.source, [request.out], request.folder, request.transfer, request.target)
         check_matte(request.training.row.person_window, request.transfer.background)
         check_folder(request.folder)
-        prepared = prepare(PrepareRequest(footage=(request.target,), subject=request.folder))
+        check_person(request.target_person)
+        prepared = prepare(
+            PrepareRequest(footage=(request.target,), subject=request.folder, person=request.target_person)
+        )
         subject = prepared.subject
         dance = find_dance(request.source, subject.manifest.statistics, subject.manifest.size, request.transfer)
         # Said now, not after the training.

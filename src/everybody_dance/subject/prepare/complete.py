@@ -52,7 +52,8 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     keypoints = _joined([clean(part, detection.cuts) for part, detection in zip(detected, detections, strict=True)])
     cuts = tuple(clip.first + cut for clip, detection in zip(clips, detections, strict=True) for cut in detection.cuts)
     training = np.concatenate([np.arange(clip.first, clip.holdout) for clip in clips])
-    training = training[~decoded.elsewhere[training]]
+    crossed = _crossed(request, decoded)
+    training = training[~(decoded.elsewhere | crossed)[training]]
     _check_people(keypoints, training)
     found = report(_joined(detected), detections[0].supplied)
     _advise(found)
@@ -60,7 +61,6 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     place = find_place(folder, decoded, keypoints, training)
     keypoints, training, plate = place.keypoints, place.training, place.plate
     _report_captions(request, decoded, place.captions)
-    left_out += _stretches(place.captions.over, decoded.clips)
     with closing(MatteReader(folder / MATTES)) as mattes:
         footage = look_over(partial(read_frame, folder), mattes.matte, keypoints, training, plate.image, plate.known)
     # The ground line starts anew at the edge of a clip, as it does at a cut.
@@ -77,6 +77,7 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
         clips=clips,
         cuts=cuts,
         left_out=left_out,
+        covered=_stretches(place.captions.over | crossed, clips),
         camera=place.camera,
         camera_motion=place.motion,
         exposure_change=place.exposure_change,
@@ -103,6 +104,26 @@ def _left_out(request: Request, decoded: Decoded) -> tuple[tuple[int, int], ...]
             seconds=seconds,
         )
     return _stretches(decoded.elsewhere, decoded.clips)
+
+
+def _crossed(request: Request, decoded: Decoded) -> NDArray[np.bool_]:
+    """bool, for every frame: it is left out since somebody else crosses the person; the user is told when."""
+    crossed, often = decoded.bystanders.crossed()
+    for path, seconds in _times(request, decoded, crossed):
+        events.remark(
+            "crossed",
+            f"{path.name} shows somebody else before or behind the person at {_told(seconds)}: this is left out.",
+            video=path.name,
+            seconds=seconds,
+        )
+    if often and not crossed.any():
+        events.warn(
+            "others-in-the-way",
+            f"Somebody else is before or behind the person in {often:.0%} of the frames, too many to leave them out:"
+            " film the person alone.",
+            share=often,
+        )
+    return crossed
 
 
 def _report_captions(request: Request, decoded: Decoded, captions: Captions) -> None:

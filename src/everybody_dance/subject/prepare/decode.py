@@ -17,6 +17,7 @@ from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.mattes import MatteWriter
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip
+from everybody_dance.subject.prepare.bystanders import Bystanders
 from everybody_dance.subject.prepare.place import frames_elsewhere, small_picture
 from everybody_dance.subject.prepare.request import Request
 from everybody_dance.subject.subject import write_frame
@@ -30,11 +31,13 @@ class Decoded:
         detections: of each video.
         clips: how the frames are divided.
         elsewhere: bool, for every frame: it does not show the place where the person dances.
+        bystanders: other people in the frames.
     """
 
     detections: list[Detection]
     clips: tuple[Clip, ...]
     elsewhere: NDArray[np.bool_]
+    bystanders: Bystanders
 
 
 def decode(request: Request, folder: Path, on_progress: OnProgress) -> Decoded:
@@ -60,6 +63,7 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> Decoded:
                 detection = detect_video(
                     path,
                     request.pose,
+                    person=request.person,
                     fps=request.rate,
                     content=source.sha256,
                     on_frame=frames.write,
@@ -74,7 +78,7 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> Decoded:
             detections.append(detection)
             elsewhere.append(away)
             first += count
-    return Decoded(detections, tuple(clips), np.concatenate(elsewhere))
+    return Decoded(detections, tuple(clips), np.concatenate(elsewhere), Bystanders(clips, detections, request.size))
 
 
 class _Lagging:

@@ -17,6 +17,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import COVERED, MatteReader
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Camera
+from everybody_dance.subject.prepare.bystanders import leave_out
 from everybody_dance.subject.prepare.camera import Stillness, measure_stillness
 from everybody_dance.subject.prepare.captions import Captions, caption_zone, captions, take_out
 from everybody_dance.subject.prepare.cut_out import cut_out
@@ -86,8 +87,10 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
     """
     edges = [clip.first for clip in decoded.clips]
     stillness = measure_stillness(partial(_frame, folder), keypoints, training, edges)
+    others = decoded.bystanders
     with closing(MatteReader(folder / MATTES)) as mattes:
-        filmed = _Footage(partial(_frame, folder), mattes.matte, keypoints, training)
+        covered = partial(others.covered, mattes.matte) if others else mattes.matte
+        filmed = _Footage(partial(_frame, folder), covered, keypoints, training)
         camera, footage, plate, registration, found = _stood_still(filmed, stillness, decoded)
         # What a camera that travels shows cannot be compared.
         change = 0.0 if camera == "cut-out" else exposure_change(footage.gains(_some(footage.training), plate))
@@ -99,6 +102,8 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
         rewrite(folder, registration, plate.image)
     elif camera == "cut-out":
         cut_out(folder, keypoints, plate.image)
+    if others and camera != "cut-out":
+        leave_out(folder, others, registration, plate.image)
     if found.shown.any():
         with closing(MatteReader(folder / MATTES)) as mattes:
             take_out(folder, mattes.matte, keypoints, np.flatnonzero(~decoded.elsewhere), plate.image, found.zone)
@@ -108,7 +113,7 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
 
 @dataclass(frozen=True)
 class _Footage:
-    """Frames with their mattes and joints, and those of them that training may use."""
+    """Frames with the mattes of all people and the person's joints, and those frames that training may use."""
 
     frame: Callable[[int], Image]
     matte: Callable[[int], Image]

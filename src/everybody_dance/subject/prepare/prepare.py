@@ -9,7 +9,7 @@ from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import explain_write_failure
-from everybody_dance.pose.options import DEFAULT_DETECTOR
+from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.subject.folder import MANIFEST, check_folder, fresh_preparation, locked_for_preparing
 from everybody_dance.subject.manifest import SubjectManifest
 from everybody_dance.subject.prepare.complete import complete
@@ -23,6 +23,7 @@ def prepare(
     folder: Path,
     *,
     pose: str = DEFAULT_DETECTOR,
+    person: str = LARGEST,
     height: int | None = None,
     fps: Fraction | None = None,
     holdout: float | None = None,
@@ -37,7 +38,7 @@ def prepare(
     Args:
         footage: the videos.
         folder: where the subject is to be.
-        pose: as in ``detect_video``.
+        pose, person: as in ``detect_video``; a number counts the people of each video by itself.
         height: of the prepared frames; by default 512, or less where the footage is smaller.
         fps: of the prepared frames; by default 30, or less where the footage is slower.
         holdout: seconds at each clip's end that are kept from training; by default a tenth, at most 10 s.
@@ -49,7 +50,7 @@ def prepare(
             (``not-a-subject``, ``cannot-write``) or is in use (``already-training``); or the disk is full.
     """
     check_folder(folder)
-    request = Request.resolve(footage, pose, height, fps, holdout)
+    request = Request.resolve(footage, pose, person, height, fps, holdout)
     try:
         with locked_for_preparing(folder):
             present = _present(folder)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from everybody_dance.errors import DanceError
 from everybody_dance.files import check_inputs
 from everybody_dance.pose.detection import source_identity
+from everybody_dance.pose.options import LARGEST, check_person
 from everybody_dance.subject.manifest import FORMAT_VERSION, Clip, Source, SubjectManifest
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.reader import VideoInfo, probe
@@ -35,6 +36,7 @@ class Request:
         infos: what each announces.
         sources: their names and the hashes of their contents.
         pose: as in ``detect_video``.
+        person: which of several people, as in ``detect_video``.
         pose_identity: what the poses depend on (``source_identity``).
         size: (W, H) of the prepared frames.
         rate: of the prepared frames.
@@ -46,6 +48,7 @@ class Request:
     infos: tuple[VideoInfo, ...]
     sources: tuple[Source, ...]
     pose: str
+    person: str
     pose_identity: str
     size: tuple[int, int]
     rate: Fraction
@@ -54,7 +57,13 @@ class Request:
 
     @classmethod
     def resolve(
-        cls, footage: Sequence[Path], pose: str, height: int | None, fps: Fraction | None, holdout: float | None
+        cls,
+        footage: Sequence[Path],
+        pose: str,
+        person: str,
+        height: int | None,
+        fps: Fraction | None,
+        holdout: float | None,
     ) -> Self:
         """Resolve options, reading no more of each video than its first frame and its content's hash.
 
@@ -62,6 +71,7 @@ class Request:
             DanceError, UsageError: it cannot be read, or its videos are not of one camera (``different-places``).
         """
         check_inputs(*footage)
+        check_person(person)
         identity = source_identity(pose)
         infos = tuple(probe(path) for path in footage)
         return cls(
@@ -69,6 +79,7 @@ class Request:
             infos=infos,
             sources=tuple(Source(name=path.name, sha256=content_identity(path)) for path in footage),
             pose=pose,
+            person=person,
             pose_identity=identity,
             size=_prepared_size([info.size for info in infos], height),
             rate=fps or min(infos[0].fps, Fraction(DEFAULT_RATE)),
@@ -79,6 +90,7 @@ class Request:
                 "fps": None if fps is None else str(fps),
                 "holdout": holdout,
                 "pose_identity": identity,
+                "person": person,
             },
         )
 
@@ -105,6 +117,7 @@ class Request:
             list(self.size),
             str(self.rate),
             [clip.stop - clip.holdout for clip in clips],
+            *([] if self.person == LARGEST else [self.person]),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -115,6 +128,7 @@ class Request:
             and manifest.filmed_size == self.size
             and manifest.fps == self.rate
             and manifest.options.get("pose_identity") == self.pose_identity
+            and manifest.options.get("person", LARGEST) == self.person
             and all(self._held_out_as_in(clip, manifest.shows_place) for clip in manifest.clips)
         )
 

@@ -1,0 +1,221 @@
+"""Who is in a video, and how a detector that sees one person is kept on one of several."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance import events
+from everybody_dance.body_height import body_height
+from everybody_dance.drawing.person_mask import person_mask
+from everybody_dance.errors import UsageError
+from everybody_dance.files import replacing
+from everybody_dance.images import Image
+from everybody_dance.keypoints import Pose
+from everybody_dance.pose.cuts import CutFinder
+from everybody_dance.pose.detector_process import DetectorPool, detection_size
+from everybody_dance.pose.options import LARGEST, PLACES
+from everybody_dance.pose.people import Person, apart
+from everybody_dance.pose.tracks import FORGET, Track, follow_everybody
+from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.video.reader import VideoReader
+
+RATE = 7.5
+"""Looks a second, about."""
+
+GLANCES = 12
+"""Frames by which it is found out whether there is more than one person in a video."""
+
+BESIDES = 0.3
+"""Somebody smaller than this share of the tallest is no second person, but far away or on a poster."""
+
+PLAYS_A_PART = 0.3
+"""Who counts for less than this share of the most prominent person is not meant by left, right and centre."""
+
+WITH_CLOTHES = 0.05
+"""Margin around the joints within which a person's pixels lie, in body heights."""
+
+AROUND = 0.45
+"""What is farther from every joint of the person than this is not shown to the detector, in body heights."""
+
+SOMEBODY_ELSE = 0.3
+"""A pose that lies farther from where the person is, in body heights, is somebody else's."""
+
+OTHERS_JOINT = 0.1
+"""A joint farther than this from where it is expected, in body heights, and nearer to another person's, is theirs."""
+
+_HELD_BY = {Joint.NOSE: FACE, Joint.LEFT_WRIST: LEFT_HAND, Joint.RIGHT_WRIST: RIGHT_HAND}
+
+
+@dataclass(frozen=True, eq=False)
+class Everybody:
+    """The people in a video, each followed through it.
+
+    Attributes:
+        tracks: of the people, the most prominent first; their frames count looks.
+        size: (W, H) of the pictures that were looked at, in whose pixels the bodies are.
+        step: frames of the video from look to look.
+        rate: looks a second.
+    """
+
+    tracks: tuple[Track, ...]
+    size: tuple[int, int]
+    step: int
+    rate: float
+
+    def pose(self, who: int, frame: int) -> Pose:
+        """The body of a person in a frame of the video; ``NOBODY`` where they are not seen."""
+        return self.tracks[who].at(frame / self.step, FORGET * self.rate)
+
+    def choose(self, person: str, video: str) -> int:
+        """Which of the people is meant.
+
+        Args:
+            person: as ``detect_video`` takes it.
+            video: name of the video, for messages.
+
+        Raises:
+            UsageError: there is no person with this number (``no-such-person``).
+        """
+        if person not in (LARGEST, *PLACES):
+            number = int(person)
+            if number > max(len(self.tracks), 1):
+                seen = "1 person is" if len(self.tracks) == 1 else f"{len(self.tracks)} people are"
+                raise UsageError(
+                    "no-such-person",
+                    f"There is no person {number} in {video}: {seen} seen. `dance people` shows them with their"
+                    " numbers.",
+                )
+            return number - 1
+        if person == LARGEST:
+            return 0
+        parts = [track for track in self.tracks if track.prominence >= PLAYS_A_PART * self.tracks[0].prominence]
+        places = [track.usual_x for track in parts]
+        wanted = {"left": 0.0, "right": float(self.size[0]), "centre": self.size[0] / 2}[person]
+        return int(np.argmin([abs(place - wanted) for place in places])) if places else 0
+
+    def save(self, path: Path) -> None:
+        """Write to ``path`` (.npz), atomically.
+
+        Raises:
+            OSError, DanceError: it cannot be written.
+        """
+        rows = {}
+        if self.tracks:
+            rows = {
+                row.name: np.concatenate([getattr(track, row.name) for track in self.tracks]) for row in fields(Track)
+            }
+        counts = np.array([len(track) for track in self.tracks], np.int64)
+        with replacing(path) as temporary:
+            np.savez_compressed(temporary, counts=counts, size=self.size, looks=(self.step, self.rate), **rows)
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Read what ``save`` wrote; None where there is none, or it is damaged."""
+        with suppress(Exception), np.load(path, allow_pickle=False) as arrays:  # a damaged file raises a dozen kinds
+            (width, height), (step, rate) = arrays["size"].tolist(), arrays["looks"].tolist()
+            ends = np.cumsum(arrays["counts"])[:-1]
+            rows = [np.split(arrays[row.name], ends) for row in fields(Track)] if len(arrays["counts"]) else []
+            tracks = tuple(Track(*parts) for parts in zip(*rows, strict=True))
+            return cls(tracks, (width, height), int(step), rate)
+        return None
+
+
+def several_people(reader: VideoReader, pool: DetectorPool) -> bool:
+    """Whether more than one person seems to be in a video, by a few of its frames."""
+    seen = [_count(people) for people in pool.everybody(reader.glimpses(GLANCES))]
+    return sum(count > 1 for count in seen) >= min(2, len(seen)) > 0
+
+
+def find_everybody(path: Path, fps: Fraction, pool: DetectorPool) -> Everybody:
+    """Follow everybody through a video, which is decoded for that.
+
+    Args:
+        path: the video.
+        fps: rate at which frames are counted.
+        pool: finds the people.
+
+    Raises:
+        DanceError: the video cannot be read, or the detector stopped.
+    """
+    step = max(round(fps / Fraction(RATE)), 1)
+    with VideoReader(path, fps=fps / step) as reader, events.stage(f"Looking who is in {path.name}") as stage:
+        finder = CutFinder(float(fps / step))
+
+        def passing() -> Iterator[Image]:
+            for done, frame in enumerate(reader, 1):
+                finder.see(frame)
+                yield frame
+                stage(done, reader.announced_frames)
+
+        found = list(pool.everybody(passing()))
+    tracks = follow_everybody(found, float(fps / step), finder.cuts())
+    return Everybody(tuple(tracks), detection_size(*reader.size), step, float(fps / step))
+
+
+class Alone:
+    """Shows a detector one of several people, without the others.
+
+    Args:
+        everybody: who is in the video.
+        who: which of them is shown.
+    """
+
+    def __init__(self, everybody: Everybody, who: int) -> None:
+        self._everybody, self.who = everybody, who
+
+    def picture(self, frame: int, image: Image) -> Image:
+        """``image`` (h, w, 3), the frame as detectors see it, with everything else in one colour."""
+        them = self._everybody.pose(self.who, frame)
+        shown = person_mask(them, self._everybody.size, AROUND) & (self.others(frame) == 0)
+        colour = image.mean(axis=(0, 1)).astype(np.uint8)
+        return np.where(shown[..., None], image, colour)
+
+    def others(self, frame: int) -> Image:
+        """uint8 (h, w), as large as detectors see the frame: 255 where the others are, and not the person."""
+        return np.asarray((self._covered(frame) & ~self._mask(self.who, frame)) * np.uint8(255))
+
+    def crossed(self, frame: int) -> float:
+        """Share of the person that lies behind or before others in a frame."""
+        person = self._mask(self.who, frame)
+        return float((self._covered(frame) & person).sum() / max(int(person.sum()), 1))
+
+    def _covered(self, frame: int) -> NDArray[np.bool_]:
+        masks = [self._mask(who, frame) for who in range(len(self._everybody.tracks)) if who != self.who]
+        return np.asarray(np.any(masks, axis=0))
+
+    def _mask(self, who: int, frame: int) -> NDArray[np.bool_]:
+        return person_mask(self._everybody.pose(who, frame), self._everybody.size, WITH_CLOTHES)
+
+    def recognized(self, frame: int, person: Person) -> Person | None:
+        """What of somebody found in a frame is the person who was shown; None where it is somebody else.
+
+        Where people overlap, a detector may give one the arm of the other.
+        """
+        expected = self._everybody.pose(self.who, frame)
+        if not (expected.person_seen and person.pose.person_seen):
+            return None
+        height = max(float(body_height(expected.xy[None], expected.confidence[None])[0]), 1.0)
+        if apart(expected, person.pose) > SOMEBODY_ELSE * height:
+            return None
+        away = np.linalg.norm(person.pose.xy - expected.xy, axis=1)
+        lost = np.zeros(JOINT_COUNT, bool)
+        for who in range(len(self._everybody.tracks)):
+            other = self._everybody.pose(who, frame)
+            if who != self.who and other.person_seen:
+                nearer = np.linalg.norm(person.pose.xy - other.xy, axis=1) < away / 2
+                lost |= nearer & (away > OTHERS_JOINT * height) & other.found & expected.found & person.pose.found
+        for joint, part in _HELD_BY.items():
+            lost[part] |= lost[joint]
+        return replace(person, pose=person.pose.without(lost))
+
+
+def _count(people: Iterable[Person]) -> int:
+    """How many of the people are about as tall as the tallest."""
+    heights = [float(body_height(person.pose.xy[None], person.pose.confidence[None])[0]) for person in people]
+    return sum(height > BESIDES * max(heights) for height in heights)
