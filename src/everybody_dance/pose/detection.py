@@ -30,8 +30,11 @@ from everybody_dance.pose.mattes import MatteReader, MatteWriter
 from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE
 from everybody_dance.pose.people import Person, jumps
 from everybody_dance.skeleton import JOINT_COUNT
-from everybody_dance.video.identity import content_identity
+from everybody_dance.video.identity import footage_identity
 from everybody_dance.video.reader import VideoReader
+
+READING = "r2"
+"""How videos are read, where that does not show in their identity: 2 since pictures whose size changes get margins."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def detect_video(
         path: the video.
         pose: a detector's name, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
         fps: rate to read the video at; by default its own.
-        content: ``content_identity`` of the video, where it is known already.
+        content: ``footage_identity`` of the video, where it is known already.
         workers: processes; by default one for each core.
         on_frame: gets every frame, upright at native size, in order.
         on_matte: gets every frame's matte of the person, uint8 (h, w), in order; all 0 where nobody is seen. They are
@@ -226,7 +229,8 @@ def _detect(
 
 
 def _cache_path(path: Path, kind: DetectorKind, fps: Fraction, content: str | None = None) -> Path:
-    name = f"{(content or content_identity(path))[:32]}-{kind.name.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
+    content = (content or footage_identity(path))[:32]
+    name = f"{content}-{kind.name.replace('/', '-')}-{fps.numerator}-{fps.denominator}-{READING}"
     return cache_folder() / "keypoints" / f"{name}.npz"
 
 

@@ -11,7 +11,6 @@ from typing import Self
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.format import Flags
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -24,14 +23,7 @@ from everybody_dance.video.hdr import coding_of
 from everybody_dance.video.interlacing import progressive
 from everybody_dance.video.orientation import Orientation
 from everybody_dance.video.pictures import Pictures, shown_size
-from everybody_dance.video.timing import (
-    HIGHEST_RATE,
-    LONGEST_HOLD,
-    LONGEST_HOLD_IN_BROADCAST,
-    Clock,
-    at_constant_rate,
-    constant_rate,
-)
+from everybody_dance.video.timing import HIGHEST_RATE, at_constant_rate, constant_rate
 from everybody_dance.video.tone_mapping import Transfer
 
 INTERLACED = "interlaced"
@@ -70,7 +62,7 @@ class SourceFile:
 class _Decoder:
     """Decoded frames in order of presentation; damaged packets are skipped and counted.
 
-    Where the proportions of the pixels change on the way, the frames have the new ones as ``opaque``.
+    Where the proportions of the pixels change on the way, the frames carry the new ones, as ``_aspect`` finds them.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -112,7 +104,7 @@ class _Decoder:
             self._changed = self._changed or aspect != self._aspect
             self._aspect = aspect
         if self._changed:
-            frame.opaque = self._aspect or Fraction(1)
+            frame.opaque = (self._aspect or Fraction(1),)  # a new object for each, as PyAV wants it
         return frame
 
 
@@ -184,22 +176,22 @@ class VideoReader:
     def _frames(self) -> Generator[Image, None, None]:
         indices = self.source_indices
         with open_video(self.info.path) as container:
-            stream = _picture_stream(container)
+            stream = picture_stream(container)
             if stream is None:
                 raise _not_a_video(self.info.path)
             decoder = _Decoder(container, stream)
-            clock = Clock(self._source.period, _longest_hold(container))
+            frames = progressive(decoder)
             pictures = Pictures(self.info.size, self.size)
             decoded = 0
             self._tell_treatment()
-            for index, (frame, repeats) in enumerate(at_constant_rate(progressive(decoder), self.fps, clock)):
+            for index, (frame, repeats) in enumerate(at_constant_rate(frames, self.fps, self._source.period)):
                 decoded = index + 1
                 if repeats:
-                    image = pictures.picture(frame, frame.opaque or self._source.aspect)
+                    image = pictures.picture(frame, _aspect(frame, self._source))
                 for _ in range(repeats):
                     indices.append(index)
                     yield image
-            self._report(decoded, decoder.damaged, clock.end, pictures.fitted)
+            self._report(decoded, decoder.damaged, pictures.fitted)
 
     def _tell_treatment(self) -> None:
         name = self.info.path.name
@@ -212,7 +204,7 @@ class VideoReader:
         if INTERLACED in self.info.treatment:
             events.remark("interlaced", f"{name} is interlaced: its half pictures were made into whole ones.")
 
-    def _report(self, decoded: int, damaged: int, seconds: Fraction, fitted: bool) -> None:
+    def _report(self, decoded: int, damaged: int, fitted: bool) -> None:
         name = self.info.path.name
         if fitted:
             events.remark(
@@ -221,10 +213,11 @@ class VideoReader:
             )
         # Time tells what is missing, since a variable rate does not tell how many frames there should be.
         stated = self._source.stated_duration
+        seconds = len(self.source_indices) / self.fps
         missing = stated - seconds if stated is not None else Fraction(0)
         mean = seconds / max(decoded, 1)
         # Headers round their durations; two frames or one in fifty are not worth a warning.
-        cut_off = stated is not None and missing > max(2 * mean, stated / 50)
+        cut_off = stated is not None and missing > max(2 * mean, 1 / self.fps, stated / 50)
         if not cut_off and not damaged:
             return
         lost = max(damaged, round(missing / mean))
@@ -268,7 +261,7 @@ def _not_a_video(path: Path) -> DanceError:
     )
 
 
-def _picture_stream(container: InputContainer) -> VideoStream | None:
+def picture_stream(container: InputContainer) -> VideoStream | None:
     """The stream of moving pictures that is marked as the default, or the first of them.
 
     A cover picture is none, nor are text and single pictures; preview pictures are, where there is nothing else.
@@ -288,15 +281,10 @@ def _picture_stream(container: InputContainer) -> VideoStream | None:
     )
 
 
-def _longest_hold(container: InputContainer) -> Fraction:
-    broadcast = container.format.flags & Flags.ts_discont.value
-    return LONGEST_HOLD_IN_BROADCAST if broadcast else LONGEST_HOLD
-
-
 def examine(path: Path) -> SourceFile:
     """Examine a file, down to its first frame; as :func:`probe`."""
     with open_video(path) as container:
-        stream = _picture_stream(container)
+        stream = picture_stream(container)
         if stream is None:
             raise _not_a_video(path)
         average = stream.average_rate or stream.guessed_rate
@@ -321,6 +309,11 @@ def examine(path: Path) -> SourceFile:
         )
         start = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else Fraction(0)
         return SourceFile(info, aspect, start, period, duration if own_duration or not has_sound else None)
+
+
+def _aspect(frame: VideoFrame, source: SourceFile) -> Fraction | None:
+    """Width over height of the frame's pixels; None: square."""
+    return frame.opaque[0] if frame.opaque is not None else source.aspect
 
 
 def _treatment(frame: VideoFrame, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
