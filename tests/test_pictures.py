@@ -258,7 +258,9 @@ class TestInterlaced:
 
     def test_a_stretch_of_it(self, tmp_path: Path) -> None:
         parts = [
-            encode(tmp_path / f"{index}.ts", [bars(moment) for moment in range(10)], options={"x264-params": parameters})
+            encode(
+                tmp_path / f"{index}.ts", [bars(moment) for moment in range(10)], options={"x264-params": parameters}
+            )
             for index, parameters in enumerate(("", "bff=1", ""))
         ]
         joined = tmp_path / "joined.ts"

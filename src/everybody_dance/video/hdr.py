@@ -9,8 +9,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from av.filter import Graph
 from av.sidedata.sidedata import Type
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
+from everybody_dance.video.side_data import side_data
 from everybody_dance.video.tone_mapping import BRIGHTEST, BT709, BT2020, HLG_PEAK, PRIMARIES, Transfer, to_bt709
 
 TABLE_FORMAT = "gbrp16le"  # for which FFmpeg's table is fastest: 3 ms for 1024 x 512 pixels
@@ -31,13 +33,13 @@ def coding_of(frame: VideoFrame) -> tuple[int, int] | None:
 def mastering_peak(frame: VideoFrame) -> float:
     """cd/m2, the brightest light of the display that the picture was graded on; 1000 where it does not say."""
     try:
-        data = next((side for side in frame.side_data if side.type == Type.MASTERING_DISPLAY_METADATA), None)
-    except ValueError:  # a kind of side data that PyAV does not know
+        data = side_data(frame, Type.MASTERING_DISPLAY_METADATA)
+    except ValueError:
         return HLG_PEAK
     if data is None:
         return HLG_PEAK
     # Ten fractions, the last of which is the peak, and whether the primaries and the brightness are known.
-    *_, numerator, denominator, _, known = struct.unpack_from("=22i", bytes(data))
+    *_, numerator, denominator, _, known = struct.unpack_from("=22i", data)
     return min(max(numerator / denominator, 1.0), BRIGHTEST) if known and denominator > 0 else HLG_PEAK
 
 
@@ -55,7 +57,9 @@ class ColourTable:
 
     def __init__(self, width: int, height: int, coding: tuple[int, int], peak: float) -> None:
         self._graph = Graph()
-        source = self._graph.add_buffer(width=width, height=height, format=TABLE_FORMAT, time_base=Fraction(1))
+        source = self._graph.add_buffer(
+            width=width, height=height, format=VideoFormat(TABLE_FORMAT), time_base=Fraction(1)
+        )
         with TemporaryDirectory(prefix="dance-") as folder:  # FFmpeg takes tables from files only
             path = Path(folder) / "table.cube"
             path.write_bytes(_cube_file(coding, peak))

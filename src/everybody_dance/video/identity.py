@@ -17,7 +17,7 @@ _CONCAT_FILE = re.compile(r"^\s*file\s+(?:'([^']*)'|(\S+))", re.MULTILINE)
 def footage_identity(path: Path) -> str:
     """``content_identity`` and, for footage whose pictures are read otherwise than they once were, how they are.
 
-    So what was made from a picture upside down or washed out is made anew, and what was made from ordinary footage is not.
+    So what was made from pictures upside down or washed out is made anew, and what was made from others is not.
 
     Raises:
         DanceError: as :func:`probe`.

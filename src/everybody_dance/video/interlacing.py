@@ -1,6 +1,7 @@
 """Interlaced pictures, which hold two moments in alternate lines, to pictures of one moment."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 from av.error import BlockingIOError as NotYet
 from av.error import EOFError as AtEnd
@@ -36,7 +37,7 @@ def _shape(frame: VideoFrame) -> tuple[object, ...]:
 def _deinterlacer(frame: VideoFrame) -> Graph:
     graph = Graph()
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or "1/1000"
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
     )
     graph.link_nodes(source, graph.add("bwdif", mode="send_frame", deint="interlaced"), graph.add("buffersink"))
     graph.configure()

@@ -9,6 +9,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 from everybody_dance.images import Image
+from everybody_dance.video.side_data import side_data
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Orientation:
     def of(cls, frame: VideoFrame) -> Self:
         """The one nearest to the frame's display matrix, which is 3 x 3 in fixed point; upright where it has none."""
         try:
-            data = next((side for side in frame.side_data if side.type == Type.DISPLAYMATRIX), None)
-        except ValueError:  # PyAV lists no side data where there is a kind that it does not know; it still finds turns
+            data = side_data(frame, Type.DISPLAYMATRIX)
+        except ValueError:  # without the matrix, PyAV still tells the turn
             quarter_turns = round(frame.rotation / 90) % 4
             return cls(quarter_turns % 2 == 1, quarter_turns in (2, 3), quarter_turns in (1, 2))
         if data is None:
             return cls()
         # A pixel at (x, y) is shown at (a x + c y, b x + d y).
-        a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
+        a, b, _, c, d = struct.unpack_from("=5i", data)
         if abs(b) + abs(c) > abs(a) + abs(d):
             return cls(True, c < 0, b < 0)
         return cls(False, a < 0, d < 0)

@@ -45,7 +45,7 @@ class VideoInfo:
     """Frames at ``fps``; None where the file does not say."""
     has_sound: bool
     treatment: tuple[str, ...] = ()
-    """What is done to its pictures that versions up to 0.1 did not do; empty for ordinary footage."""
+    """What is done to its pictures that was not always done; empty for ordinary footage."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class VideoReader:
         if fitted:
             events.remark(
                 "size-changes",
-                f"The picture of {name} changes its proportions on the way: it is shown in its first size, with margins.",
+                f"The picture of {name} changes its proportions on the way: its first size is kept, with margins.",
             )
         # Time tells what is missing, since a variable rate does not tell how many frames there should be.
         stated = self._source.stated_duration
@@ -313,7 +313,7 @@ def examine(path: Path) -> SourceFile:
 
 def _aspect(frame: VideoFrame, source: SourceFile) -> Fraction | None:
     """Width over height of the frame's pixels; None: square."""
-    return frame.opaque[0] if frame.opaque is not None else source.aspect
+    return frame.opaque[0] if isinstance(frame.opaque, tuple) else source.aspect
 
 
 def _treatment(frame: VideoFrame, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
