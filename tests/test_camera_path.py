@@ -10,6 +10,7 @@ import pytest
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose import detection
+from everybody_dance.pose.cache import Entry
 from everybody_dance.pose.camera import CameraTracker, stood_still
 from everybody_dance.pose.detection import detect_video
 from everybody_dance.skeleton import Joint
@@ -114,15 +115,16 @@ def test_what_cannot_be_is_no_motion() -> None:
 
 def test_what_was_remembered_and_is_damaged_is_found_anew(tmp_path: Path) -> None:
     """An empty file, a cut one, archives, and headers that NumPy trips over in other ways."""
-    path, kept = tmp_path / "a.npz", tmp_path / "a.camera.npy"
-    np.save(kept, np.tile(np.eye(3), (5, 1, 1)))
-    assert detection._remembered_camera(path, 5) is not None
+    entry = Entry("a", "mediapipe", Fraction(30))
+    entry.keep_camera(np.tile(np.eye(3), (5, 1, 1)))
+    assert entry.camera(5) is not None
+    kept = entry.camera_path
     whole, shape = kept.read_bytes(), b"(5, 3, 3), }"
     damaged = [b"", whole[:60], whole[:-9], b"PK\x03\x04", b"PK\x05\x06" + bytes(18)]
     damaged += [whole.replace(shape, wrong) for wrong in (b"(5, 3, 39, }", b"(5, 3,,3), }", b"(9**9**9,), ")]
     for content in damaged:
         kept.write_bytes(content)
-        assert detection._remembered_camera(path, 5) is None
+        assert entry.camera(5) is None
 
 
 def test_it_is_remembered_with_the_poses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

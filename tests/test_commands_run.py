@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.pose import detection, mediapipe_holistic
-from everybody_dance.pose.detection import Detection
-from everybody_dance.pose.detectors import DETECTORS
+from everybody_dance.pose import mediapipe_holistic
+from everybody_dance.pose.cache import Entry
+from everybody_dance.video.identity import content_identity
 from everybody_dance.video.provenance import made_by_ai
 from everybody_dance.video.reader import VideoReader
 from subjects import swaying
@@ -20,8 +20,7 @@ from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, Outcome, dance, wr
 
 def remember(video: Path, keypoints: Keypoints) -> None:
     """Let the pose detector know the answer: it does not take the stick person for a person."""
-    found = Detection(keypoints, (), mediapipe_holistic.NAME, mediapipe_holistic.SUPPLIED)
-    detection._remember(found, detection._cache_path(video, DETECTORS["mediapipe"], keypoints.fps))
+    Entry(content_identity(video), mediapipe_holistic.NAME, keypoints.fps).keep(keypoints, ())
 
 
 @pytest.fixture

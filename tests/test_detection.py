@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,9 @@ from everybody_dance.pose.detector_process import (
     CHUNK,
     LONG_SIDE,
     WARM_UP,
+    DetectorPool,
     FollowingDetector,
     deaf_to_ctrl_c,
-    people_in_frames,
     shrunk,
 )
 from everybody_dance.pose.mediapipe_holistic import NAME, MediaPipeDetector
@@ -38,7 +39,7 @@ from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.reader import VideoReader
 from subjects import FPS, SIZE, picture, swaying
-from worlds import write_openpose, write_video
+from worlds import StandInPool, answering, write_openpose, write_video
 
 FRAMES = 10
 
@@ -81,14 +82,12 @@ def everywhere(people: int = FRAMES) -> Iterator[list[Person]]:
 
 
 class Answers:
-    """Stands in for ``people_in_frames``."""
+    """Stands in for ``DetectorPool.people``."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(
-        self, frames: Iterable[Image], detector: str, workers: int | None, mattes: bool
-    ) -> Iterator[list[Person]]:
+    def __call__(self, frames: Iterable[Image], mattes: bool) -> Iterator[list[Person]]:
         self.asked += 1
         for index, (_, people) in enumerate(zip(frames, everywhere(), strict=True)):
             matte = np.full((SIZE[1], SIZE[0]), 10 * index, np.uint8) if mattes else None
@@ -98,7 +97,7 @@ class Answers:
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     stand_in = Answers()
-    monkeypatch.setattr(detection, "people_in_frames", stand_in)
+    monkeypatch.setattr(detection, "DetectorPool", partial(StandInPool, stand_in))
     return stand_in
 
 
@@ -209,7 +208,7 @@ class TestDetectVideo:
         keypoints = swaying(FRAMES)
         places = [Pose(keypoints.xy[0] + 90 * (index == 5), keypoints.confidence[0]) for index in range(FRAMES)]
         people = [[Person(pose)] for pose in places]
-        monkeypatch.setattr(detection, "people_in_frames", lambda frames, *_: (p for _, p in zip(frames, people)))  # noqa: B905
+        monkeypatch.setattr(detection, "DetectorPool", partial(StandInPool, answering(people)))
         for _ in range(2):  # from the cache as well
             heard: list[Event] = []
             with listening(heard.append):
@@ -218,7 +217,7 @@ class TestDetectVideo:
 
     def test_a_frame_without_anybody(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         none: list[list[Person]] = [[] for _ in range(FRAMES)]
-        monkeypatch.setattr(detection, "people_in_frames", lambda frames, *_: (p for _, p in zip(frames, none)))  # noqa: B905
+        monkeypatch.setattr(detection, "DetectorPool", partial(StandInPool, answering(none)))
         found: Detection = detect_video(video)
         assert len(found.keypoints) == FRAMES
         assert not found.keypoints.found.any()
@@ -235,7 +234,7 @@ class Recorded:
         self.closed = False
         Recorded.made.append(self)
 
-    def submit(self, image: Image) -> Future[list[Person]]:
+    def submit(self, image: Image, everybody: bool = False) -> Future[list[Person]]:
         number = int(image[0, 0, 0])
         self.seen.append(number)
         self.pending += 1
@@ -249,10 +248,7 @@ class Recorded:
     def reset(self) -> None:
         self.seen.append(-1)
 
-    def __enter__(self) -> "Recorded":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.closed = True
 
 
@@ -270,7 +266,8 @@ def numbered(count: int) -> Iterator[Image]:
 class TestProcesses:
     def test_chunks_behind_their_warm_up_spread_over_the_processes(self, recorded: list[Recorded]) -> None:
         count = 2 * CHUNK + 30
-        found = list(people_in_frames(numbered(count), "mediapipe", 2))
+        with DetectorPool("mediapipe", 2) as pool:
+            found = list(pool.people(numbered(count)))
         assert [int(people[0].pose.xy[0, 0]) for people in found] == list(range(count))
         first, second, third = (
             [-1, *range(max(start - WARM_UP, 0), min(start + CHUNK, count))] for start in range(0, count, CHUNK)
@@ -284,8 +281,8 @@ class TestProcesses:
             yield from numbered(3)
             raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            list(people_in_frames(failing(), "mediapipe", 2))
+        with pytest.raises(KeyboardInterrupt), DetectorPool("mediapipe", 2) as pool:
+            list(pool.people(failing()))
         assert all(process.closed for process in recorded)
 
     def test_as_many_as_there_are_cores_for_us(
@@ -317,9 +314,14 @@ class TestProcesses:
         monkeypatch.setattr(detector_process, "RESERVE", 2)
         with VideoReader(CLIPS.source) as reader:
             frames = list(itertools.islice(reader, 0, 60, 2))
-        one, two = ([only_pose(people) for people in people_in_frames(frames, "mediapipe", n)] for n in (1, 2))
+        one, two = (only_poses(frames, processes) for processes in (1, 2))
         assert sum(pose.person_seen for pose in one) > 20
         assert all(same(*pair) for pair in zip(one, two, strict=True))
+
+
+def only_poses(frames: list[Image], processes: int) -> list[Pose]:
+    with DetectorPool("mediapipe", processes) as pool:
+        return [only_pose(people) for people in pool.people(frames)]
 
 
 def only_pose(people: list[Person]) -> Pose:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from everybody_dance.evaluation.metrics import silhouette_iou
 from everybody_dance.images import Image
 from everybody_dance.pose import detection
 from everybody_dance.pose.detection import detect_video
-from everybody_dance.pose.detector_process import people_in_frames
+from everybody_dance.pose.detector_process import DetectorPool
 from everybody_dance.pose.mattes import MatteReader, MatteWriter
 from everybody_dance.pose.people import Person
 from everybody_dance.subject.subject import Subject
 from everybody_dance.video.writer import VideoWriter
 from subjects import FPS, SIZE, make_subject, matte, swaying, wall
+from worlds import StandInPool
 
 FRAMES = 6
 
@@ -88,13 +90,13 @@ class TestDetection:
         """For each detection that was done, whether mattes were wanted; frame 3 shows nobody."""
         asked: list[bool] = []
 
-        def people(frames: Iterable[Image], name: str, workers: int, mattes: bool) -> Iterator[list[Person]]:
+        def people(frames: Iterable[Image], mattes: bool) -> Iterator[list[Person]]:
             asked.append(mattes)
             for index, _ in enumerate(frames):
                 pose = swaying(FRAMES).pose(index)
                 yield [] if index == 3 else [Person(pose, gradient(index) if mattes else None)]
 
-        monkeypatch.setattr(detection, "people_in_frames", people)
+        monkeypatch.setattr(detection, "DetectorPool", partial(StandInPool, people))
         return asked
 
     def test_they_are_found_once(self, video: Path, asked: list[bool]) -> None:
@@ -146,8 +148,10 @@ class TestDetection:
 def test_the_detector_sees_the_person_and_the_poses_stay_as_they_were() -> None:
     shown = [render(DANCERS["ada"], CHOREOGRAPHIES["waves"], index / 25, (512, 384)) for index in range(12)]
     frames = [frame.image for frame in shown]
-    with_mattes = [people[0] for people in people_in_frames(frames, "mediapipe", 1, mattes=True)]
-    without = [people[0] for people in people_in_frames(frames, "mediapipe", 1)]
+    with DetectorPool("mediapipe", 1, mattes=True) as pool:
+        with_mattes = [people[0] for people in pool.people(frames)]
+    with DetectorPool("mediapipe", 1) as pool:
+        without = [people[0] for people in pool.people(frames)]
     for one, other, frame in zip(with_mattes, without, shown, strict=True):
         assert other.matte is None
         assert np.array_equal(one.pose.xy, other.pose.xy)

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose import detection, openpose_files
+from everybody_dance.pose.cache import Entry
 from everybody_dance.pose.cuts import CutFinder
 from everybody_dance.pose.detection import detect_video, source_identity
 from everybody_dance.pose.detection_report import report
 from everybody_dance.pose.detectors import DETECTORS
 from everybody_dance.pose.mediapipe_holistic import FACE_LANDMARKS, NAME, SUPPLIED, joints
-from everybody_dance.pose.people import Person, follow, jumps
+from everybody_dance.pose.options import LARGEST
+from everybody_dance.pose.people import jumps
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.video.identity import content_identity
 from figures import clip, standing
 from subjects import wall
 from worlds import write_openpose, write_video
@@ -103,50 +106,6 @@ class TestMediaPipe:
         assert not confidence[RIGHT_HAND].any()
 
 
-def person(x: float, height: float = 60.0) -> Person:
-    xy, confidence = np.zeros((137, 2), np.float32), np.zeros(137, np.float32)
-    xy[BODY] = np.stack([np.full(25, x), np.linspace(10, 10 + height, 25)], -1)
-    confidence[BODY] = 0.9
-    return Person(Pose(xy, confidence))
-
-
-class TestPeople:
-    def test_the_biggest_is_followed_and_kept(self) -> None:
-        # The small one grows bigger than the followed one later: still the same is followed.
-        frames = [[person(20, 30), person(100, 60)], [person(20, 80), person(104, 60)], [person(108, 60)]]
-        assert [place[Joint.NECK, 0] for place in follow(frames, 30)[0]] == [100, 104, 108]
-
-    def test_a_short_miss_is_survived_and_the_other_not_taken(self) -> None:
-        frames = [[person(100)], [], [person(10, 20)], [person(103)]]
-        xy, confidence = follow(frames, 30)
-        assert confidence[:, Joint.NECK].astype(bool).tolist() == [True, False, False, True]
-        assert xy[3, Joint.NECK, 0] == 103
-
-    def test_after_a_long_absence_somebody_new_is_followed(self) -> None:
-        frames = [[person(20)], *[[] for _ in range(40)], [person(180)]]
-        assert follow(frames, 30)[0][-1, Joint.NECK, 0] == 180
-
-    @pytest.mark.parametrize("fps", [15, 30, 60, 120])
-    def test_absence_is_counted_in_seconds(self, fps: int) -> None:
-        for seconds, then in ((0.9, 0), (1.1, 6000)):
-            frames = [[person(20)], *[[] for _ in range(round(seconds * fps))], [person(6000)]]
-            assert follow(frames, fps)[0][-1, Joint.NECK, 0] == then
-
-    @pytest.mark.parametrize("fps", [15, 30, 60, 120])
-    def test_speed_is_counted_in_heights_a_second(self, fps: int) -> None:
-        # 60 high, so at most 900 pixels a second, and a little more for the distance is measured by height + 1.
-        for speed, followed in ((890, True), (930, False)):
-            confidence = follow([[person(20)], [person(20 + speed / fps)]], fps)[1]
-            assert bool(confidence[1, Joint.NECK]) == followed
-
-    def test_at_thirty_frames_a_second_it_is_half_a_height_from_frame_to_frame(self) -> None:
-        for x, followed in ((50.5, True), (50.51, False)):  # 0.5 * (60 + 1) pixels from 20
-            assert bool(follow([[person(20)], [person(x)]], 30)[1][1, Joint.NECK]) == followed
-
-    def test_no_frames(self) -> None:
-        assert follow([], 30)[0].shape == (0, 137, 2)
-
-
 def write_json(folder: Path, index: int, joints: int) -> None:
     flat = [value for joint in range(joints) for value in (joint + 1, joint + 2, 0.5)]
     people = [{"pose_keypoints_2d": flat, "face_keypoints_2d": [], "hand_left_keypoints_2d": [1, 2, 0.5] * 21}]
@@ -170,7 +129,7 @@ class TestOpenPose:
     def test_orders(self, tmp_path: Path, count: int, option: str, joint: Joint, number: int) -> None:
         write_json(tmp_path, 0, count)
         people = openpose_files.read_folder(f"{tmp_path}{option}")
-        keypoints = people.follow([0], SIZE, FPS)
+        keypoints = people.follow(LARGEST, [0], SIZE, FPS, "a.mp4")
         assert keypoints.xy[0, joint].tolist() == [number + 1.5, number + 2.5]
         assert people.supplied[joint]
         assert keypoints.confidence[0, LEFT_HAND].all()
@@ -180,9 +139,9 @@ class TestOpenPose:
         for index in range(3):
             write_json(tmp_path, index, 25)
         people = openpose_files.read_folder(str(tmp_path))
-        assert len(people.follow([0, 0, 1, 2, 2], SIZE, FPS)) == 5
+        assert len(people.follow(LARGEST, [0, 0, 1, 2, 2], SIZE, FPS, "a.mp4")) == 5
         with pytest.raises(DanceError, match="3") as caught:
-            people.follow([0, 1, 2, 3], SIZE, FPS)
+            people.follow(LARGEST, [0, 1, 2, 3], SIZE, FPS, "a.mp4")
         assert caught.value.code == "bad-poses"
 
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
@@ -240,7 +199,7 @@ class TestOpenPose:
 
     def test_the_authors_own_files(self, footage: Path) -> None:
         people = openpose_files.read_folder(str(footage / "openpose"))
-        keypoints = people.follow([0, 1, 2], (1920, 1080), FPS)
+        keypoints = people.follow(LARGEST, [0, 1, 2], (1920, 1080), FPS, "a.mp4")
         # Standing: the nose above the neck above the hips above the ankles.
         heights = keypoints.xy[0, [Joint.NOSE, Joint.NECK, Joint.MID_HIP, Joint.RIGHT_ANKLE], 1]
         assert (np.diff(heights) > 50).all()
@@ -321,13 +280,15 @@ class TestRemembered:
     def test_a_damaged_entry_is_made_anew(self, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
         video = write_video(tmp_path / "v.mp4", [wall()] * 4)
         kind = DETECTORS["mediapipe"]
-        entry = detection._cache_path(video, kind, Fraction(25))
+        kept = Entry(content_identity(video), kind.name, Fraction(25))
+        entry = kept.path
         keypoints = clip([standing(60, 100, 80)] * 4, (128, 128), Fraction(25))
-        detection._remember(detection.Detection(keypoints, (2,), kind.name, kind.supplied), entry)
+        kept.keep(keypoints, (2,))
+        monkeypatch.setattr(detection, "several_people", lambda *_: False)
         asked: list[str] = []
 
-        def detect(frames: Iterable[object], name: str, *_: object) -> tuple[np.ndarray, np.ndarray]:
-            asked.append(name)
+        def detect(frames: Iterable[object], *_: object) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(damage)
             assert len(list(frames)) == 4
             return keypoints.xy, keypoints.confidence
 

@@ -330,7 +330,7 @@ class TestPrepare:
             return keypoints.xy, keypoints.confidence
 
         for module in (request, detection):
-            monkeypatch.setattr(module, "content_identity", identity)
+            monkeypatch.setattr(module, "footage_identity", identity)
         monkeypatch.setattr(detection, "_detect", find)
         prepare([film(tmp_path / "a.mp4", keypoints)], tmp_path / "subject")
         assert len(hashed) == 1

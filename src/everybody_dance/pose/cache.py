@@ -18,18 +18,21 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import MatteReader, MatteWriter
 
+READING = "r2"
+"""How videos are read, where that does not show in their identity: 2 since pictures whose size changes get margins."""
+
 
 class Entry:
     """One detector's findings in one video, read at one rate.
 
     Args:
-        content: ``content_identity`` of the video.
+        content: ``footage_identity`` of the video.
         detector: all that the findings depend on besides.
         fps: frames a second.
     """
 
     def __init__(self, content: str, detector: str, fps: Fraction) -> None:
-        name = f"{content[:32]}-{detector.replace('/', '-')}-{fps.numerator}-{fps.denominator}"
+        name = f"{content[:32]}-{detector.replace('/', '-')}-{fps.numerator}-{fps.denominator}-{READING}"
         self.path = cache_folder() / "keypoints" / f"{name}.npz"
         """Of the keypoints; the other files are named like it."""
         self.cuts_path = self.path.with_suffix(".json")

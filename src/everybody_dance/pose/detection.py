@@ -27,7 +27,7 @@ from everybody_dance.pose.everybody import Alone, Everybody, find_everybody, sev
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, OPENPOSE, check_person
 from everybody_dance.pose.people import Person, jumps
 from everybody_dance.skeleton import JOINT_COUNT
-from everybody_dance.video.identity import content_identity
+from everybody_dance.video.identity import footage_identity
 from everybody_dance.video.reader import VideoReader
 
 
@@ -109,7 +109,7 @@ def detect_video(
         person: which of several people: ``largest``, by height and time; ``left``, ``right`` or ``centre``, by where
             they usually are; or a number from 1, the most prominent first.
         fps: rate to read the video at; by default its own.
-        content: ``content_identity`` of the video, where it is known already.
+        content: ``footage_identity`` of the video, where it is known already.
         workers: processes; by default one for each core.
         on_frame: gets every frame, upright at native size, in order.
         on_matte: gets every frame's matte of the person, uint8 (h, w), in order; all 0 where nobody is seen. They are
@@ -129,7 +129,7 @@ def detect_video(
     with VideoReader(path, fps=fps) as reader:
         if pose not in DETECTORS:
             return _from_openpose(reader, pose, person, workers, on_frame, on_matte, on_progress)
-        kind, content = DETECTORS[pose], content or content_identity(path)
+        kind, content = DETECTORS[pose], content or footage_identity(path)
         with DetectorPool(pose, workers, on_matte is not None) as pool:
             everybody = _who_is_there(reader, content, kind, person, pool)
             alone = None if everybody is None else _alone(everybody, person, path)
@@ -181,7 +181,7 @@ def find_people(path: Path) -> Everybody:
     """
     kind = DETECTORS[DEFAULT_DETECTOR]
     with VideoReader(path) as reader, DetectorPool(DEFAULT_DETECTOR, usable_cores()) as pool:
-        return _everybody(reader, content_identity(path), kind, pool)
+        return _everybody(reader, footage_identity(path), kind, pool)
 
 
 def _who_is_there(

@@ -20,7 +20,7 @@ could not be done, and the person was cut out and laid over the place of one mom
 
 
 class Source(BaseModel):
-    """One file of footage, known by its content."""
+    """One file of footage, known by its content and by how it is read (``footage_identity``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,16 +1,29 @@
-"""What a video is known by: its content, and that of the files a playlist points to."""
+"""What a video is known by: its content, that of the files a playlist points to, and how its pictures are read."""
 
 import hashlib
 import re
 from pathlib import Path
 
 from everybody_dance.files import content_hash
+from everybody_dance.video.reader import probe
 
 LARGEST_PLAYLIST = 1 << 20
 """Bytes; larger files are not playlists."""
 
 _HLS_URI = re.compile(r'URI="([^"]+)"')
 _CONCAT_FILE = re.compile(r"^\s*file\s+(?:'([^']*)'|(\S+))", re.MULTILINE)
+
+
+def footage_identity(path: Path) -> str:
+    """``content_identity`` and, for footage whose pictures are read otherwise than they once were, how they are.
+
+    So what was made from pictures upside down or washed out is made anew, and what was made from others is not.
+
+    Raises:
+        DanceError: as :func:`probe`.
+    """
+    content, treatment = content_identity(path), probe(path).treatment
+    return hashlib.sha256("\n".join([content, *treatment]).encode()).hexdigest() if treatment else content
 
 
 def content_identity(path: Path) -> str:

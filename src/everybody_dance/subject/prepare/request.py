@@ -16,7 +16,7 @@ from everybody_dance.files import check_inputs
 from everybody_dance.pose.detection import source_identity
 from everybody_dance.pose.options import LARGEST, check_person
 from everybody_dance.subject.manifest import FORMAT_VERSION, Clip, Source, SubjectManifest
-from everybody_dance.video.identity import content_identity
+from everybody_dance.video.identity import footage_identity
 from everybody_dance.video.reader import VideoInfo, probe
 
 DEFAULT_HEIGHT = 512
@@ -34,7 +34,7 @@ class Request:
     Attributes:
         footage: the videos.
         infos: what each announces.
-        sources: their names and the hashes of their contents.
+        sources: their names and the hashes of their contents, and of how these are read.
         pose: as in ``detect_video``.
         person: which of several people, as in ``detect_video``.
         pose_identity: what the poses depend on (``source_identity``).
@@ -77,7 +77,7 @@ class Request:
         return cls(
             footage=tuple(footage),
             infos=infos,
-            sources=tuple(Source(name=path.name, sha256=content_identity(path)) for path in footage),
+            sources=tuple(Source(name=path.name, sha256=footage_identity(path)) for path in footage),
             pose=pose,
             person=person,
             pose_identity=identity,

@@ -1,0 +1,339 @@
+"""Several people in a video: followed, numbered, chosen, and told apart."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from everybody_dance.body_height import body_height
+from everybody_dance.dancers.choreography import CHOREOGRAPHIES
+from everybody_dance.dancers.render import DANCERS, clip_keypoints, render
+from everybody_dance.errors import UsageError
+from everybody_dance.events import Finding
+from everybody_dance.images import Image
+from everybody_dance.keypoints import Array, Pose
+from everybody_dance.pose.detection import detect_video, find_people
+from everybody_dance.pose.everybody import Alone, Everybody
+from everybody_dance.pose.mediapipe_people import clothes, once, squares
+from everybody_dance.pose.options import check_person
+from everybody_dance.pose.people import Person
+from everybody_dance.pose.tracks import Track, follow_everybody, unlikeness
+from everybody_dance.skeleton import BODY, LEFT_HAND, Joint
+from everybody_dance.subject.prepare.prepare import prepare
+from everybody_dance.video.reader import VideoReader
+from figures import standing
+from worlds import dance, write_video
+
+FPS = 10.0
+RED, BLUE = np.full((2, 3), (50, 60, 40), np.float32), np.full((2, 3), (40, 10, -50), np.float32)
+
+
+def person(x: float, height: float = 60.0, worn: Array | None = None) -> Person:
+    confidence = np.zeros(137, np.float32)
+    confidence[BODY] = 0.9
+    found = Pose(standing(x, 110.0, height), confidence)
+    return Person(found) if worn is None else Person(found, clothes=worn)
+
+
+def places(track: Track) -> list[int]:
+    return track.xy[:, Joint.NECK, 0].round().astype(int).tolist()
+
+
+class TestTracks:
+    def test_two_who_cross_keep_who_they_are(self) -> None:
+        """In the middle one hides the other, and they are found in the other order afterwards."""
+        frames = []
+        for index in range(21):
+            ada, ben = person(20 + 8 * index, worn=RED), person(180 - 8 * index, 64, worn=BLUE)
+            frames.append([ben] if index in (9, 10, 11) else [ada, ben] if index < 9 else [ben, ada])
+        ben_, ada_ = follow_everybody(frames, FPS)
+        assert places(ben_) == [180 - 8 * index for index in range(21)]
+        assert places(ada_) == [20 + 8 * index for index in range(21) if index not in (9, 10, 11)]
+        assert ada_.places.tolist() == [0] * 9 + [1] * 9
+
+    def test_in_the_same_clothes_they_go_on_as_they_went(self) -> None:
+        frames = [[person(20 + 8 * index), person(180 - 8 * index)] if index != 10 else [] for index in range(21)]
+        one, other = follow_everybody(frames, FPS)
+        for track in (one, other):
+            steps = np.diff(places(track))
+            assert (np.sign(steps) == np.sign(steps[0])).all()
+
+    def test_who_comes_back_is_known_by_the_clothes(self) -> None:
+        frames = [[person(100, worn=RED)]] * 10 + [[]] * 30 + [[person(20, worn=BLUE), person(180, worn=RED)]] * 10
+        red, blue = follow_everybody(frames, FPS)
+        assert (len(red), len(blue)) == (20, 10)
+
+    def test_a_cut_may_change_all_places(self) -> None:
+        frames = [[person(40, worn=RED), person(160, worn=BLUE)]] * 10 + [
+            [person(40, 70, BLUE), person(160, 70, RED)]
+        ] * 10
+        tracks = follow_everybody(frames, FPS, cuts=(10,))
+        assert sorted(places(track)[0] for track in tracks) == [40, 160]
+        assert all(places(track)[0] + places(track)[-1] == 200 for track in tracks)
+
+    def test_in_the_same_frame_one_cannot_be_two(self) -> None:
+        frames = [[person(40, worn=RED), person(160, worn=RED)]] * 10
+        assert [len(track) for track in follow_everybody(frames, FPS)] == [10, 10]
+
+    @pytest.mark.parametrize("fps", [10, 30, 60])
+    def test_nobody_is_suddenly_elsewhere(self, fps: int) -> None:
+        """Who moves by more than three heights a second, and what a pose changes by, is somebody else."""
+        for heights, people in ((0.35 + 2.9 / fps, 1), (0.35 + 3.2 / fps, 2)):
+            body = float(body_height(person(20).pose.xy[None], person(20).pose.confidence[None])[0])
+            frames = [[person(20)]] * fps + [[person(20 + body * heights)]] * fps
+            assert len(follow_everybody(frames, fps)) == people
+
+    def test_what_flickers_up_is_nobody(self) -> None:
+        frames = [[person(40), person(160)] if index in (5, 17) else [person(40)] for index in range(30)]
+        assert [len(track) for track in follow_everybody(frames, FPS)] == [30]
+
+    def test_nobody_at_all(self) -> None:
+        assert follow_everybody([], FPS) == []
+        assert follow_everybody([[], []], FPS) == []
+
+    def test_between_frames_a_body_is_between_its_places(self) -> None:
+        (track,) = follow_everybody([[person(20)], [person(24)], [], [person(32)], *[[]] * 20, [person(32)]], FPS)
+        for frame, x in ((0.5, 22), (1, 24), (2, 28), (3.5, 32)):
+            assert track.at(frame, FPS).xy[Joint.NECK, 0] == pytest.approx(x, abs=1e-4)
+        assert not track.at(12, FPS).person_seen
+        assert not track.at(-2, FPS).person_seen
+
+
+def everybody(*tracks: list[Person]) -> Everybody:
+    """People who are seen in every frame."""
+    frames = [list(people) for people in zip(*tracks, strict=True)]
+    return Everybody(tuple(follow_everybody(frames, FPS)), (200, 120), 3, FPS)
+
+
+class TestChoice:
+    def test_by_size_and_by_place(self) -> None:
+        seen = everybody(*[[person(x, height)] * 9 for x, height in ((160, 90), (30, 60), (90, 70), (10, 12))])
+        for name, x in (("largest", 160), ("1", 160), ("2", 90), ("left", 30), ("centre", 90), ("right", 160)):
+            assert places(seen.tracks[seen.choose(name, "a.mp4")])[0] == x
+
+    def test_there_must_be_so_many(self) -> None:
+        seen = everybody([person(30)] * 9, [person(90)] * 9)
+        with pytest.raises(UsageError, match=r"no person 3 in a\.mp4: 2 people are seen"):
+            seen.choose("3", "a.mp4")
+
+    @pytest.mark.parametrize("name", ["0", "-1", "1.5", "two", "", "²"])
+    def test_it_must_mean_somebody(self, name: str) -> None:
+        with pytest.raises(UsageError) as error:
+            check_person(name)
+        assert error.value.code == "unknown-person"
+
+    def test_it_is_kept_and_what_is_damaged_is_none(self, tmp_path: Path) -> None:
+        seen, path = everybody([person(30, worn=RED)] * 9, [person(90)] * 9), tmp_path / "a.npz"
+        seen.save(path)
+        again = Everybody.load(path)
+        assert again is not None
+        assert (again.size, again.step, again.rate) == (seen.size, seen.step, seen.rate)
+        assert [places(track) for track in again.tracks] == [places(track) for track in seen.tracks]
+        assert np.array_equal(again.tracks[0].clothes, seen.tracks[0].clothes, equal_nan=True)
+        whole = path.read_bytes()
+        for damaged in (b"", whole[:200], whole.replace(b"clothes", b"closets")):
+            path.write_bytes(damaged)
+            assert Everybody.load(path) is None
+        everybody([], []).save(path)
+        assert Everybody.load(path).tracks == ()  # type: ignore[union-attr]
+
+
+class TestAlone:
+    def test_others_are_hidden_and_the_person_is_not(self) -> None:
+        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0)
+        image = np.random.default_rng(0).integers(0, 255, (120, 200, 3)).astype(np.uint8)
+        shown = alone.picture(4, image)
+        them, other = person(40, 70).pose.xy[BODY].astype(int), person(110).pose.xy[BODY].astype(int)
+        assert np.array_equal(shown[them[:, 1], them[:, 0]], image[them[:, 1], them[:, 0]])
+        assert len(np.unique(shown[other[:, 1], other[:, 0]], axis=0)) == 1
+        assert (alone.others(4)[other[:, 1], other[:, 0]] == 255).all()
+        assert (alone.others(4)[them[:, 1], them[:, 0]] == 0).all()
+        assert alone.crossed(4) == 0
+        assert Alone(everybody([person(40, 70)] * 9, [person(45)] * 9), 0).crossed(4) > 0.5
+
+    def test_somebody_else_is_not_recognized(self) -> None:
+        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0)
+        assert alone.recognized(4, person(110)) is None
+        found = alone.recognized(4, person(43, 70))
+        assert found is not None
+        assert found.pose.person_seen
+        assert alone.recognized(90, person(40, 70)) is None  # they are not there any more
+
+    def test_an_arm_of_somebody_else_is_not_theirs(self) -> None:
+        alone = Alone(everybody([person(60, 70)] * 9, [person(90, 70)] * 9), 0)
+        mixed, theirs = person(60, 70), person(90, 70)
+        xy, confidence = mixed.pose.xy.copy(), mixed.pose.confidence.copy()
+        xy[Joint.LEFT_WRIST], xy[LEFT_HAND] = theirs.pose.xy[Joint.LEFT_WRIST], theirs.pose.xy[LEFT_HAND]
+        confidence[LEFT_HAND] = 1
+        found = alone.recognized(4, replace(mixed, pose=Pose(xy, confidence)))
+        assert found is not None
+        lost = found.pose.found != Pose(xy, confidence).found
+        assert lost[Joint.LEFT_WRIST]
+        assert lost[LEFT_HAND].all()
+        assert lost.sum() == 22
+
+
+class TestPicture:
+    @pytest.mark.parametrize(("size", "count"), [((1280, 720), 3), ((720, 1280), 3), ((640, 640), 1), ((1280, 320), 7)])
+    def test_squares_cover_it_and_overlap_by_half(self, size: tuple[int, int], count: int) -> None:
+        boxes, along = squares(*size), int(size[1] > size[0])
+        starts = [(box.x, box.y)[along] for box in boxes]
+        assert len(boxes) == count
+        assert starts[0] == 0
+        assert starts[-1] == max(size) - min(size)
+        assert max(np.diff(starts), default=0) <= min(size) / 2 + 1
+
+    def test_who_was_found_twice_is_put_together(self) -> None:
+        whole = person(100, 80).pose
+        cut = whole.without(np.arange(137) == Joint.LEFT_WRIST)
+        other = Pose(whole.xy + 1, whole.confidence * np.float32(0.5))
+        (kept,) = once([other, cut])
+        assert kept.found[BODY].all()
+        assert np.array_equal(kept.xy[Joint.LEFT_WRIST], other.xy[Joint.LEFT_WRIST])
+        assert np.array_equal(kept.xy[Joint.NECK], whole.xy[Joint.NECK])
+        assert len(once([whole, person(160, 80).pose])) == 2
+
+    def test_clothes_have_their_colours(self) -> None:
+        image = np.zeros((120, 200, 3), np.uint8)
+        pose = person(100, 90).pose
+        hips = int(pose.xy[Joint.MID_HIP, 1])
+        image[:hips], image[hips:] = (200, 30, 30), (30, 30, 200)
+        upper, lower = clothes(image, pose)
+        expected = cv2.cvtColor(np.array([[(200, 30, 30), (30, 30, 200)]], np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+        assert np.abs(upper - expected[0]).max() < 1
+        assert np.abs(lower - expected[1]).max() < 1
+        nowhere = clothes(image, pose.shifted(900, 0))
+        assert np.isnan(nowhere).all()
+        assert np.isnan(unlikeness(nowhere, clothes(image, pose)))
+
+
+SIZE, RATE = (512, 288), Fraction(15)
+
+
+def duo(seconds: float, moves: Callable[[float], float] = lambda _: 0.0) -> list[Image]:
+    """Ada in her room, and before her Bruno, who stands beside her by so many pixels to the right."""
+    frames = []
+    for index in range(round(seconds * RATE)):
+        time = float(index / RATE)
+        ada, ben = (render(DANCERS[name], CHOREOGRAPHIES[steps], time, SIZE) for name, steps in PEOPLE)
+        way = np.float32([[1, 0, moves(time)], [0, 1, 0]])
+        covers = cv2.warpAffine(ben.mask.astype(np.uint8), way, SIZE) > 0
+        frames.append(np.where(covers[..., None], cv2.warpAffine(ben.image, way, SIZE), ada.image))
+    return frames
+
+
+PEOPLE = (("ada", "waves"), ("bruno", "steps"))
+
+
+@pytest.mark.slow
+class TestWholeVideos:
+    def test_each_of_two_is_found_as_if_alone(self, tmp_path: Path, findings: list[Finding]) -> None:
+        """Also while Bruno walks past Ada, before her."""
+
+        def moves(time: float) -> float:
+            return 200 - 100 * time
+
+        video = write_video(tmp_path / "duo.mp4", duo(4, moves), RATE)
+        truth = {name: clip_keypoints(name, steps, 60, RATE, SIZE) for name, steps in PEOPLE}
+        truth["bruno"] = replace(
+            truth["bruno"], xy=truth["bruno"].xy + np.array([[[moves(k / 15), 0]] for k in range(60)], np.float32)
+        )
+        found = {name: detect_video(video, person=where).keypoints for name, where in (("ada", "1"), ("bruno", "2"))}
+        errors = {
+            (one, other): np.median(np.linalg.norm(found[one].xy - truth[other].xy, axis=2)[:, 1:15])
+            for one in found
+            for other in truth
+        }
+        if errors["ada", "ada"] > errors["ada", "bruno"]:  # who is taller in the picture is not the point
+            found["ada"], found["bruno"] = found["bruno"], found["ada"]
+        for name, keypoints in found.items():
+            apart = np.linalg.norm(keypoints.xy - truth[name].xy, axis=2)[:, 1:15]
+            seen = keypoints.found[:, 1:15] & truth[name].found[:, 1:15]
+            assert seen.mean() > 0.85, name
+            assert np.median(apart[seen]) < 0.03 * SIZE[1], name
+            # Never somebody else, from one end of the walk to the other.
+            assert (np.median(apart, axis=1) < 0.15 * SIZE[1]).mean() > 0.95, name
+        assert [finding.code for finding in findings].count("several-people") == 2
+
+    def test_one_alone_costs_no_second_look(self, tmp_path: Path, findings: list[Finding]) -> None:
+        frames = [render(DANCERS["ada"], CHOREOGRAPHIES["waves"], index / 15, SIZE).image for index in range(30)]
+        video = write_video(tmp_path / "one.mp4", frames, RATE)
+        assert detect_video(video).alone is None
+        assert not findings
+        with pytest.raises(UsageError, match="no person 2"):
+            detect_video(video, person="2")
+
+    def test_others_are_taken_out_of_the_footage(self, tmp_path: Path, findings: list[Finding]) -> None:
+        """Bruno stands beside Ada all the time, but for two seconds in which he walks past her."""
+
+        def moves(time: float) -> float:
+            return float(np.interp(time, (2, 4), (130, -130)))
+
+        video = write_video(tmp_path / "duo.mp4", duo(7, moves), RATE)
+        subject = prepare([video], tmp_path / "s", person="centre")
+        assert {"several-people", "crossed"} <= {finding.code for finding in findings}
+        alone = [render(DANCERS["ada"], CHOREOGRAPHIES["waves"], k / 15, SIZE).image.astype(int) for k in (5, 80, 100)]
+        for index, expected in zip((5, 80, 100), alone, strict=True):
+            error = np.abs(subject.frame(index) - expected).max(axis=2)
+            assert (error > 60).mean() < 0.01
+        covered = np.flatnonzero(~subject.manifest.usable)
+        assert len(covered)
+        assert 28 <= covered.min() <= covered.max() <= 62
+        assert subject.manifest.shows_place.all()
+        # What was left out does not make the same preparation another one.
+        prepare([video], tmp_path / "s", person="centre")
+        assert findings[-1].code == "prepared-already"
+
+    def test_the_command_shows_who_is_who(self, tmp_path: Path) -> None:
+        video = write_video(tmp_path / "duo.mp4", duo(2, lambda _: 130), RATE)
+        outcome = dance("people", video, "--out", tmp_path / "who.png", "--json")
+        assert outcome.code == 0, outcome.stderr
+        first, second = outcome.report["metrics"]["people"]
+        assert (first["number"], second["number"]) == (1, 2)
+        assert abs(first["place"] - second["place"]) > 0.1
+        assert first["seconds"] > 1.5
+        sheet = cv2.imread(str(tmp_path / "who.png"))
+        assert sheet is not None
+        assert sheet.shape[1] == 3 * 480
+        assert len(find_people(video).tracks) == 2  # remembered
+        for wrong, code in ((tmp_path / "who.gif", 2), (video, 2)):
+            assert dance("people", video, "--out", wrong).code == code
+
+
+def test_with_openpose_somebody_is_chosen_too(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.mp4", [np.zeros((120, 200, 3), np.uint8)] * 12)
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    for index in range(12):
+        people = [person(30 + index, 60), person(150, 80)]
+        write_openpose_people(folder / f"v_{index:012d}_keypoints.json", people[:: 1 if index % 2 else -1])
+    for who, x in (("1", 150), ("2", 30), ("left", 30)):
+        found = detect_video(video, f"openpose:{folder}", person=who).keypoints
+        assert found.xy[0, Joint.NECK, 0] == pytest.approx(x + 0.5)
+    with pytest.raises(UsageError):
+        detect_video(video, f"openpose:{folder}", person="3")
+
+
+def write_openpose_people(path: Path, people: list[Person]) -> None:
+    body = [np.column_stack([one.pose.xy[BODY], one.pose.confidence[BODY]]).ravel().tolist() for one in people]
+    path.write_text(json.dumps({"people": [{"pose_keypoints_2d": numbers} for numbers in body]}))
+
+
+class TestGlimpses:
+    def test_a_few_frames_from_all_over(self, tmp_path: Path) -> None:
+        """Where there are many key frames they are taken, and otherwise frames one after the other."""
+        frames = [np.full((64, 64, 3), 2 * index, np.uint8) for index in range(100)]
+        video = write_video(tmp_path / "v.mp4", frames, Fraction(25))
+        seen = [int(image.mean()) for image in VideoReader(video).glimpses(5)]
+        assert 2 <= len(seen) <= 5
+        assert seen == sorted(set(seen))
+        assert seen[-1] > 60
+
+    def test_a_single_frame(self, tmp_path: Path) -> None:
+        video = write_video(tmp_path / "v.mp4", [np.zeros((64, 64, 3), np.uint8)], Fraction(25))
+        assert len(list(VideoReader(video).glimpses(5))) == 1
