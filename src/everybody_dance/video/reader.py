@@ -150,7 +150,7 @@ class VideoReader:
     def _frames(self) -> Generator[Image, None, None]:
         indices = self.source_indices
         with open_video(self.info.path) as container:
-            stream = _picture_stream(container)
+            stream = picture_stream(container)
             if stream is None:
                 raise _not_a_video(self.info.path)
             decoder = _Decoder(container, stream)
@@ -216,7 +216,7 @@ def _not_a_video(path: Path) -> DanceError:
     )
 
 
-def _picture_stream(container: InputContainer) -> VideoStream | None:
+def picture_stream(container: InputContainer) -> VideoStream | None:
     """The first stream of moving pictures; a cover picture is none, nor are text and single pictures."""
     if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):
         return None
@@ -226,7 +226,7 @@ def _picture_stream(container: InputContainer) -> VideoStream | None:
 def examine(path: Path) -> SourceFile:
     """Examine a file, down to its first frame; as :func:`probe`."""
     with open_video(path) as container:
-        stream = _picture_stream(container)
+        stream = picture_stream(container)
         if stream is None:
             raise _not_a_video(path)
         average = stream.average_rate or stream.guessed_rate
