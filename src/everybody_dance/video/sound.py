@@ -11,11 +11,15 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 
 from everybody_dance import events
+from everybody_dance.errors import DanceError
 from everybody_dance.video.reader import SourceFile
 from everybody_dance.video.sound_reader import RATE, Samples, SoundReader, tracks
 
 # Sound is always encoded anew, so that no fault of its file is copied, and at a rate at which hardly anybody hears it.
 BITS_PER_SECOND = 192_000
+
+# Whatever damaged sound may bring about: from FFmpeg, PyAV, time stamps beyond all bounds, a source that has gone.
+_FAILURES = (FFmpegError, ValueError, ArithmeticError, DanceError)
 
 
 class Sound:
@@ -57,7 +61,7 @@ class Sound:
                 first = next(samples, None)
                 if first is not None:
                     return cls(source.info.path.name, target, reader, chain((first,), samples))
-            except (FFmpegError, ValueError):
+            except _FAILURES:
                 pass
             reader.close()
         _silent(source.info.path.name)
@@ -76,7 +80,7 @@ class Sound:
                 count = min(self._rest.shape[1], wanted - self._written)
                 self._write(self._rest[:, :count])
                 self._rest = self._rest[:, count:]
-            except (FFmpegError, ValueError):
+            except _FAILURES:
                 self._broken = True
                 _silent(self._name, float(end))
 
@@ -85,7 +89,7 @@ class Sound:
         if self._written and not self._broken:
             try:
                 self._target.mux(self._stream.encode(None))
-            except (FFmpegError, ValueError):  # the end of the sound, a few hundredths of a second
+            except _FAILURES:  # the end of the sound, a few hundredths of a second
                 self._broken = True
 
     def close(self) -> None:

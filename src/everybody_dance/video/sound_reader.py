@@ -139,7 +139,7 @@ class SoundReader:
         packets, stamped = tee(self._demuxed())
         stamps = (_packet_time(packet).decoded for packet in stamped)
         for packet, number in zip(packets, stretches(stamps, LONGEST_REST), strict=True):
-            if number:
+            if number and self._shifts:
                 shift = self._shifts[min(number, len(self._shifts) - 1)]
                 ticks = round(shift / packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts - ticks
@@ -159,8 +159,9 @@ class SoundReader:
         """Of the file's clock in each stretch of the track. The whole file is read, so only where the clock jumps."""
         with open_video(self._source.info.path) as pictures, open_video(self._source.info.path) as sound:
             shown = picture_stream(pictures)
+            assert shown is not None  # there was a picture
             return sound_shifts(
-                [] if shown is None else _packet_times(pictures, shown),
+                _packet_times(pictures, shown),
                 _packet_times(sound, sound.streams.audio[self._track]),
                 self._source.period,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, pairwise, tee
+from itertools import chain, islice, tee
 
 from av.frame import Frame
 from av.video.frame import VideoFrame
@@ -43,13 +43,17 @@ def goes_on(before: Fraction, now: Fraction, longest: Fraction = LONGEST_HOLD) -
 
 def without_slips(stamps: Iterable[Fraction | None], longest: Fraction = LONGEST_HOLD) -> Iterator[Fraction | None]:
     """Time stamps in seconds, with a single wrong one between two that agree replaced by the middle of these."""
+    these, following, later = tee(chain(stamps, (None, None)), 3)
     previous: Fraction | None = None
-    for stamp, following in pairwise(chain(stamps, (None,))):
+    for stamp, second, third in zip(these, islice(following, 1, None), islice(later, 2, None), strict=False):
         believed = stamp
-        if previous is not None and stamp is not None and following is not None:
-            fits = goes_on(previous, stamp, longest) and goes_on(stamp, following, longest)
-            if not fits and goes_on(previous, following, longest):
-                believed = (previous + following) / 2
+        if previous is not None and stamp is not None and second is not None:
+            # One that follows may be the wrong one, but hardly both.
+            fits = goes_on(previous, stamp, longest) and any(
+                other is None or goes_on(stamp, other, longest) for other in (second, third)
+            )
+            if not fits and goes_on(previous, second, longest):
+                believed = (previous + second) / 2
         yield believed
         previous = believed if believed is not None else previous
 
@@ -104,22 +108,30 @@ def sound_shifts(pictures: Iterable[PacketTime], sound: Iterable[PacketTime], pe
     """How far the file's clock is ahead of ours in each of the sound's ``stretches``, in seconds.
 
     Recordings that were joined have a clock each. ``at_constant_rate`` lets the pictures go on as if it were one, and
-    sound stays with the pictures that it lies among in the file.
+    sound stays with the pictures that it lies among in the file. Where its stamps are far from theirs they are damaged,
+    and the sound goes on as if they had not jumped.
 
     Args:
         pictures, sound: packets of a file in its order.
         period: seconds from picture to picture.
     """
-    shifts: list[tuple[int, Fraction]] = []  # from which place on
+    shown: list[tuple[_Part, Fraction]] = []  # with its shift
     end = Fraction(0)  # of the pictures so far, on our clock
     for part in _parts(pictures, LONGEST_HOLD):
-        shift = part.lowest - end if shifts else Fraction(0)
-        shifts.append((part.first, shift))
-        end = part.highest - shift + period
-    return [
-        next((shift for place, shift in reversed(shifts) if place <= (part.first + part.last) / 2), Fraction(0))
-        for part in _parts(sound, LONGEST_REST)
-    ]
+        shown.append((part, part.lowest - end if shown else Fraction(0)))
+        end = part.highest - shown[-1][1] + period
+    if not shown:  # no picture has a time stamp
+        return []
+    shifts: list[Fraction] = []
+    heard = Fraction(0)  # the end of the sound so far, on our clock
+    for part in _parts(sound, LONGEST_REST):
+        middle = (part.first + part.last) / 2
+        among, shift = next((found for found in reversed(shown) if found[0].first <= middle), shown[0])
+        if shifts and not (among.lowest - LONGEST_HOLD < part.highest and part.lowest < among.highest + LONGEST_HOLD):
+            shift = part.lowest - heard
+        heard = part.highest - shift
+        shifts.append(shift)
+    return shifts
 
 
 @dataclass
