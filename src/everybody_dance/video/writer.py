@@ -125,7 +125,7 @@ class VideoWriter:
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
         if self._sound is not None:  # as it comes, so that the file is interleaved and nothing piles up
-            self._sound.copy_until(self.frames / self.fps)
+            self._sound.write_until(self.frames / self.fps)
 
     def _add_pictures(self) -> VideoStream:
         stream = self._container.add_stream(self._format.codec, rate=self.fps, options=self._format.options)
