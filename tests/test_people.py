@@ -257,7 +257,7 @@ class TestWholeVideos:
             assert seen.mean() > 0.85, name
             assert np.median(apart[seen]) < 0.03 * SIZE[1], name
             # Never somebody else, from one end of the walk to the other.
-            assert (np.median(apart, axis=1) < 0.15 * SIZE[1]).mean() > 0.95, name
+            assert (np.median(apart[seen.any(axis=1)], axis=1) < 0.15 * SIZE[1]).mean() > 0.95, name
         assert [finding.code for finding in findings].count("several-people") == 2
 
     def test_one_alone_costs_no_second_look(self, tmp_path: Path, findings: list[Finding]) -> None:
@@ -281,9 +281,10 @@ class TestWholeVideos:
         for index, expected in zip((5, 80, 100), alone, strict=True):
             error = np.abs(subject.frame(index) - expected).max(axis=2)
             assert (error > 60).mean() < 0.01
-        covered = np.flatnonzero(~subject.manifest.usable)
-        assert len(covered)
-        assert 28 <= covered.min() <= covered.max() <= 62
+        usable = subject.manifest.usable
+        assert usable[:15].all()
+        assert not usable[38:52].any()
+        assert usable[75:].all()
         assert subject.manifest.shows_place.all()
         # What was left out does not make the same preparation another one.
         prepare([video], tmp_path / "s", person="centre")
