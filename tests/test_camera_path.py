@@ -41,9 +41,9 @@ def followed(frames: list[Image], keypoints: Keypoints, cuts: tuple[int, ...] = 
     for index, frame in enumerate(frames):
         tracker.see(frame)
         if index >= 5:  # poses come later than frames
-            tracker.locate(keypoints.pose(index - 5), SIZE[1])
+            tracker.locate([keypoints.pose(index - 5)], SIZE[1])
     for index in range(len(frames) - 5, len(frames)):
-        tracker.locate(keypoints.pose(index), SIZE[1])
+        tracker.locate([keypoints.pose(index)], SIZE[1])
     return tracker.path(cuts)
 
 

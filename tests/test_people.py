@@ -100,8 +100,10 @@ class TestTracks:
         (track,) = follow_everybody([[person(20)], [person(24)], [], [person(32)], *[[]] * 20, [person(32)]], FPS)
         for frame, x in ((0.5, 22), (1, 24), (2, 28), (3.5, 32)):
             assert track.at(frame, FPS).xy[Joint.NECK, 0] == pytest.approx(x, abs=1e-4)
+        assert track.at(5.5, FPS).xy[Joint.NECK, 0] == pytest.approx(32, abs=1e-4)  # held for a moment
         assert not track.at(12, FPS).person_seen
-        assert not track.at(-2, FPS).person_seen
+        assert not track.at(-3, FPS).person_seen
+        assert track.at(-3, FPS, hold=4).person_seen
 
 
 def everybody(*tracks: list[Person]) -> Everybody:

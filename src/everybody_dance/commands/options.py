@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance.errors import UsageError
-from everybody_dance.pose.options import DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS, check_person
+from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 from everybody_dance.skeleton import PARTS, Part
 from everybody_dance.training.presets import PRESETS
@@ -58,6 +58,29 @@ def _person(text: str) -> str:
     except UsageError as error:
         raise typer.BadParameter(error.message) from error
     return text
+
+
+def _people(text: str) -> str:
+    return text if text == ALL else _person(text)
+
+
+def member(text: str) -> tuple[Path, str]:
+    """Folder and person of a value of ``--with``.
+
+    Raises:
+        typer.BadParameter: it has no folder, or no such person is possible.
+    """
+    folder, colon, person = text.rpartition(":")
+    if not colon or not folder:
+        raise typer.BadParameter(f"{text!r} does not say whom they follow; write SUBJECT:2")
+    return Path(folder), _person(person)
+
+
+def members(texts: list[str] | None) -> list[str] | None:
+    """The values of ``--with``, which ``member`` can read."""
+    for text in texts or ():
+        member(text)
+    return texts
 
 
 AUTO = "auto"
@@ -121,6 +144,14 @@ Person = Annotated[
 SourcePerson = Annotated[
     str,
     typer.Option(help=f"Whose dance, of several people in SOURCE. {_WHICH}", metavar=_PERSON, callback=_person),
+]
+SourcePeople = Annotated[
+    str,
+    typer.Option(
+        help=f"Whose dance, of several people in SOURCE; all: everybody's, once for each. {_WHICH}",
+        metavar="largest|left|right|centre|N|all",
+        callback=_people,
+    ),
 ]
 TargetPerson = Annotated[
     str,

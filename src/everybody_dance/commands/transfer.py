@@ -8,6 +8,7 @@ import typer
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
 from everybody_dance.errors import UsageError
+from everybody_dance.pose.options import ALL
 from everybody_dance.synthesis.config import TransferConfig
 
 if TYPE_CHECKING:
@@ -25,7 +26,17 @@ def transfer(
     source: Annotated[Path, typer.Argument(help="Video of somebody dancing.", metavar="SOURCE")],
     out: options.OutResult,
     pose: options.Pose = DEFAULTS.pose,
-    person: options.SourcePerson = DEFAULTS.person,
+    person: options.SourcePeople = DEFAULTS.person,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Another trained subject who dances along in the place of the first, and whom of SOURCE they follow;"
+            " as often as needed.",
+            metavar="SUBJECT:N",
+            callback=options.members,
+        ),
+    ] = None,
     smooth: Annotated[options.Smoothing, typer.Option(help="Smooth the source's motion over time.")] = SMOOTHING,
     compare: Annotated[
         bool, typer.Option("--compare", help="Also write OUT.comparison.mp4: source, pose and result side by side.")
@@ -49,10 +60,12 @@ def transfer(
 ) -> None:
     """Make the trained person dance SOURCE's dance."""
     with session("transfer", as_json, debug) as current:
-        if preview_normalization and (compare or no_normalize or background is not None):
+        several = bool(others) or person == ALL
+        if preview_normalization and (compare or no_normalize or background is not None or several):
             raise UsageError(
                 "preview-alone",
-                "--preview-normalization goes with neither --compare nor --no-normalize nor --background.",
+                "--preview-normalization goes with neither --compare nor --no-normalize nor --background, and shows one"
+                " dancer.",
             )
         config = TransferConfig(
             pose=pose,
@@ -77,7 +90,13 @@ def transfer(
             current.say(f"Done: {path}. On the left the dance as it is, then where it will land.")
             return
         request = TransferRequest(
-            performer=subject, source=source, out=out, config=config, compare=compare, device=device
+            performer=subject,
+            source=source,
+            out=out,
+            members=tuple(map(options.member, others or ())),
+            config=config,
+            compare=compare,
+            device=device,
         )
         tell_transferred(current, work(request))
         current.say(f"Done: {out}")

@@ -24,7 +24,7 @@ CORNERS, FEWEST = 200, 8
 """Corners that are tracked at most; and at least, below which nothing can be told."""
 
 AROUND = 0.05
-"""Room around the person in which there are no corners, in body heights."""
+"""Room around people in which there are no corners, in body heights."""
 
 FIT, ENOUGH = 1.0, 0.4
 """A corner fits a motion within so many pixels; this share of the key frame's must, or it is lost."""
@@ -57,17 +57,17 @@ Matrices = NDArray[np.float64]
 
 
 class CameraTracker:
-    """Feed frames with ``see`` and, later, their poses with ``locate``; then ask for the ``path``."""
+    """Feed frames with ``see`` and, later, who is in them with ``locate``; then ask for the ``path``."""
 
     def __init__(self) -> None:
         self._waiting: deque[Image] = deque()
-        self._block: list[tuple[Image, Pose]] = []
+        self._block: list[tuple[Image, list[Pose]]] = []
         self._found: list[Matrices] = []
         self._last = np.eye(3)
         self._calm = 0
         self._scale = 1.0
         self._key: _Key | None = None
-        self._before: tuple[Image, Pose, Matrices] | None = None
+        self._before: tuple[Image, list[Pose], Matrices] | None = None
 
     def see(self, frame: Image) -> None:
         """Take in the next frame, uint8 (H, W, 3)."""
@@ -76,9 +76,9 @@ class CameraTracker:
         grey = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         self._waiting.append(np.asarray(grey, np.uint8))
 
-    def locate(self, pose: Pose, height: int) -> None:
-        """Take in the pose of the oldest frame that has none, in pixels of a picture of that ``height``."""
-        scaled = Pose(pose.xy * np.float32(ROWS / height), pose.confidence)
+    def locate(self, people: Sequence[Pose], height: int) -> None:
+        """Take in who is in the oldest frame of which that is not known, in pixels of a picture of that ``height``."""
+        scaled = [Pose(pose.xy * np.float32(ROWS / height), pose.confidence) for pose in people]
         self._block.append((self._waiting.popleft(), scaled))
         if len(self._block) == TOGETHER:
             self._follow()
@@ -103,11 +103,11 @@ class CameraTracker:
                 self._found += [self._last] * len(block)
                 return
         before = self._last
-        for grey, pose in block:
-            self._take(grey, pose)
+        for grey, people in block:
+            self._take(grey, people)
         self._calm = self._calm + 1 if _apart(before, self._last, block[-1][0].shape) < STILL else 0
 
-    def _take(self, grey: Image, pose: Pose) -> None:
+    def _take(self, grey: Image, people: list[Pose]) -> None:
         found = None if self._key is None else self._key.track(grey)
         if found is None and self._before is not None:  # what the key frame showed is gone, or a new shot begins
             self._key = _Key(*self._before)
@@ -115,7 +115,7 @@ class CameraTracker:
         if found is not None:
             self._last = found
         self._found.append(self._last)
-        self._before = grey, pose, self._last
+        self._before = grey, people, self._last
         if self._key is None or found is None or self._key.worn:
             self._key = _Key(*self._before)
 
@@ -125,13 +125,15 @@ class _Key:
 
     Args:
         grey: uint8 (ROWS, w).
-        pose: who is seen in it.
+        people: who is seen in it.
         place: (3, 3), where it was taken.
     """
 
-    def __init__(self, grey: Image, pose: Pose, place: Matrices) -> None:
+    def __init__(self, grey: Image, people: Sequence[Pose], place: Matrices) -> None:
         self._evened, self._place = _evened(grey), place
-        free = np.uint8(255) * ~person_mask(pose, (grey.shape[1], grey.shape[0]), AROUND)
+        free = np.full(grey.shape, 255, np.uint8)
+        for pose in people:
+            free[person_mask(pose, (grey.shape[1], grey.shape[0]), AROUND)] = 0
         corners = cv2.goodFeaturesToTrack(grey, CORNERS, 0.002, 5, mask=free)
         self._corners = np.zeros((0, 1, 2), np.float32) if corners is None else np.asarray(corners, np.float32)
         self._there = self._corners

@@ -153,7 +153,8 @@ def detect_video(
             elif seen:
                 for index, _ in enumerate(_passing(reader, seen, on_progress)):
                     if tracker is not None:
-                        tracker.locate(detection.keypoints.pose(index), reader.size[1])
+                        them = detection.keypoints.pose(index)
+                        tracker.locate([them, *_besides(alone, index, reader.size[1])], reader.size[1])
         if tracker is not None:
             camera = tracker.path(detection.cuts)
             entry.keep_camera(camera)
@@ -279,7 +280,7 @@ def _detect(
         if on_matte is not None:
             on_matte(nothing if person.matte is None else person.matte)
         if tracker is not None:
-            tracker.locate(person.pose, shrunken[1])
+            tracker.locate([person.pose, *_besides(alone, index, shrunken[1])], shrunken[1])
         return person.pose
 
     shown = frames if alone is None else (alone.picture(index, shrunk(frame)) for index, frame in enumerate(frames))
@@ -290,6 +291,11 @@ def _detect(
             places.append(np.stack([pose.xy for pose in poses]))
             confidences.append(np.stack([pose.confidence for pose in poses]))
     return np.concatenate(places), np.concatenate(confidences)
+
+
+def _besides(alone: Alone | None, frame: int, height: int) -> list[Pose]:
+    """The others in a frame, in pixels of a picture of that ``height``."""
+    return [] if alone is None else alone.besides(frame, height)
 
 
 def _remembered(entry: Entry, kind: DetectorKind, reader: VideoReader) -> Detection | None:

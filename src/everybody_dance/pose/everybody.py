@@ -28,8 +28,8 @@ from everybody_dance.video.reader import VideoReader
 RATE = 7.5
 """Looks a second, about."""
 
-GLANCES = 12
-"""Frames by which it is found out whether there is more than one person in a video."""
+GLANCES, FEWEST_GLANCES, EVERY = 12, 3, 2.0
+"""Frames by which it is found out whether there is more than one person in a video: one for so many seconds."""
 
 BESIDES = 0.3
 """Somebody smaller than this share of the tallest is no second person, but far away or on a poster."""
@@ -71,6 +71,10 @@ class Everybody:
     def pose(self, who: int, frame: int) -> Pose:
         """The body of a person in a frame of the video; ``NOBODY`` where they are not seen."""
         return self.tracks[who].at(frame / self.step, FORGET * self.rate)
+
+    def about(self, who: int, frame: int) -> Pose:
+        """As ``pose``, but a person who is lost for a while is thought to be where they were seen last, or next."""
+        return self.tracks[who].at(frame / self.step, FORGET * self.rate, FORGET * self.rate)
 
     def choose(self, person: str, video: str) -> int:
         """Which of the people is meant.
@@ -128,7 +132,8 @@ class Everybody:
 
 def several_people(reader: VideoReader, pool: DetectorPool) -> bool:
     """Whether more than one person seems to be in a video, by a few of its frames."""
-    seen = [_count(people) for people in pool.everybody(reader.glimpses(GLANCES))]
+    count = round(min(max(reader.info.duration / EVERY, FEWEST_GLANCES), GLANCES))
+    seen = [_count(people) for people in pool.everybody(reader.glimpses(count))]
     return sum(count > 1 for count in seen) >= min(2, len(seen)) > 0
 
 
@@ -168,6 +173,7 @@ class Alone:
 
     def __init__(self, everybody: Everybody, who: int) -> None:
         self._everybody, self.who = everybody, who
+        self._others = [other for other in range(len(everybody.tracks)) if other != who]
 
     def picture(self, frame: int, image: Image) -> Image:
         """``image`` (h, w, 3), the frame as detectors see it, with everything else in one colour."""
@@ -180,17 +186,23 @@ class Alone:
         """uint8 (h, w), as large as detectors see the frame: 255 where the others are, and not the person."""
         return np.asarray((self._covered(frame) & ~self._mask(self.who, frame)) * np.uint8(255))
 
+    def besides(self, frame: int, height: int) -> list[Pose]:
+        """The bodies of the others in a frame, in pixels of a picture of that ``height``."""
+        scale = np.float32(height / self._everybody.size[1])
+        poses = [self._everybody.about(who, frame) for who in self._others]
+        return [Pose(pose.xy * scale, pose.confidence) for pose in poses if pose.person_seen]
+
     def crossed(self, frame: int) -> float:
         """Share of the person that lies behind or before others in a frame."""
         person = self._mask(self.who, frame)
         return float((self._covered(frame) & person).sum() / max(int(person.sum()), 1))
 
     def _covered(self, frame: int) -> NDArray[np.bool_]:
-        masks = [self._mask(who, frame) for who in range(len(self._everybody.tracks)) if who != self.who]
+        masks = [self._mask(who, frame) for who in self._others]
         return np.asarray(np.any(masks, axis=0))
 
     def _mask(self, who: int, frame: int) -> NDArray[np.bool_]:
-        return person_mask(self._everybody.pose(who, frame), self._everybody.size, WITH_CLOTHES)
+        return person_mask(self._everybody.about(who, frame), self._everybody.size, WITH_CLOTHES)
 
     def recognized(self, frame: int, person: Person) -> Person | None:
         """What of somebody found in a frame is the person who was shown; None where it is somebody else.
@@ -205,9 +217,9 @@ class Alone:
             return None
         away = np.linalg.norm(person.pose.xy - expected.xy, axis=1)
         lost = np.zeros(JOINT_COUNT, bool)
-        for who in range(len(self._everybody.tracks)):
+        for who in self._others:
             other = self._everybody.pose(who, frame)
-            if who != self.who and other.person_seen:
+            if other.person_seen:
                 nearer = np.linalg.norm(person.pose.xy - other.xy, axis=1) < away / 2
                 lost |= nearer & (away > OTHERS_JOINT * height) & other.found & expected.found & person.pose.found
         for joint, part in _HELD_BY.items():

@@ -13,6 +13,9 @@ SMOOTHINGS = ("none", "median", "gaussian", "both")
 LARGEST = "largest"
 """The person who is followed unless another one is chosen: who counts most in size and time."""
 
+ALL = "all"
+"""Everybody, where a dance may be of several people."""
+
 PLACES = ("left", "right", "centre")
 """Persons by where they usually are."""
 

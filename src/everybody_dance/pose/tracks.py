@@ -86,12 +86,13 @@ class Track:
         """The body where they were found for the ``row``-th time."""
         return _body(self.xy[row], self.confidence[row])
 
-    def at(self, frame: float, forget: float) -> Pose:
+    def at(self, frame: float, forget: float, hold: float = 2.0) -> Pose:
         """The body at a moment between frames: between those where it was found, if these are not far apart.
 
         Args:
             frame: number of the frame; need not be whole.
             forget: frames between which nothing is known of the person.
+            hold: frames for which they stay where they were found before and after that.
         """
         after = int(np.searchsorted(self.frames, frame))
         if after < len(self) and self.frames[after] == frame:
@@ -101,8 +102,9 @@ class Track:
             share = np.float32((frame - first) / (last - first))
             xy = (1 - share) * self.xy[after - 1] + share * self.xy[after]
             return _body(xy, np.minimum(self.confidence[after - 1], self.confidence[after]))
-        near = [row for row in (after - 1, after) if 0 <= row < len(self) and abs(self.frames[row] - frame) < 1]
-        return self.pose(near[0]) if near else NOBODY
+        rows = [row for row in (after - 1, after) if 0 <= row < len(self)]
+        nearest = min(rows, key=lambda row: abs(float(self.frames[row] - frame)))
+        return self.pose(nearest) if abs(self.frames[nearest] - frame) <= hold else NOBODY
 
 
 def follow_everybody(frames: Iterable[list[Person]], fps: float, cuts: Sequence[int] = ()) -> list[Track]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from everybody_dance.errors import UsageError
-from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, SMOOTHINGS, check_person
+from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, LARGEST, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 
 
@@ -21,7 +21,7 @@ class TransferConfig:
 
     person: str = LARGEST
     """Which of several people in the source is followed: ``largest``, ``left``, ``right``, ``centre``, or a number
-    from 1, the most prominent first."""
+    from 1, the most prominent first; or ``all``: the performer dances everybody's dance, once for each."""
 
     smoothing: str = "both"
     """How the source's motion is smoothed over time: one of ``SMOOTHINGS``."""
@@ -40,7 +40,8 @@ class TransferConfig:
     """With a ``background``: the shadow falls on its floor, or is black with alpha; otherwise it is left out."""
 
     def __post_init__(self) -> None:
-        check_person(self.person)
+        if self.person != ALL:
+            check_person(self.person)
         if self.smoothing not in SMOOTHINGS:
             raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")
         if not self.shadow and self.background is None:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
@@ -13,7 +16,7 @@ from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.retarget.likeness import unlike_frames
-from everybody_dance.retarget.normalize import normalize, place_unchanged
+from everybody_dance.retarget.normalize import normalize, place_unchanged, placed_scale
 from everybody_dance.retarget.statistics import PoseStatistics
 
 UNLIKE_WORTH_SAYING = 0.03
@@ -28,7 +31,9 @@ class Dance:
         video: the source.
         detection: as found in the source.
         source: cleaned and smoothed, in the source's frame.
+        still: the same as a camera sees it that stands still.
         placed: retargeted, in the target's frame.
+        scale: float64 (T,), by which each frame was scaled to be placed.
         clamped_share: share of frames in which the source is nearer or farther than the target may be shown.
         bones: how many times as long as the source's each bone was made, by name; empty where they were left as they
             are.
@@ -37,7 +42,9 @@ class Dance:
     video: Path
     detection: Detection
     source: Keypoints
+    still: Keypoints
     placed: Keypoints
+    scale: NDArray[np.float64]
     clamped_share: float
     bones: Mapping[str, float] = field(default_factory=dict)
 
@@ -74,20 +81,25 @@ def read_dance(
     if not keypoints.person_seen.any():
         raise DanceError("no-person", f"No person was found in {source}.")
     if not normalized:
-        return Dance(source, detection, keypoints, place_unchanged(keypoints, size), 0.0)
+        scale = np.full(len(keypoints), placed_scale(keypoints.size, size))
+        return Dance(source, detection, keypoints, keypoints, place_unchanged(keypoints, size), scale, 0.0)
     still = None if detection.camera is None else stood_still(detection.keypoints, detection.camera)
     if still is not None:
         events.remark("source-steadied", "The source's camera moves: its motion is taken out of the dance.")
         # Not what is smoothed already: that no longer moves with the camera.
         still = clean(still, detection.cuts, smoothing)
-    result = normalize(keypoints if still is None else still, statistics, size, detection.cuts, bones)
+    else:
+        still = keypoints
+    result = normalize(still, statistics, size, detection.cuts, bones)
     if bones == "target" and not result.bones:
         events.remark(
             "bones-unknown",
             "Too little is seen of the source or of the target to know their proportions (or the target was prepared by"
             " an older version): the dance keeps the source's.",
         )
-    return Dance(source, detection, keypoints, result.keypoints, result.clamped_share, result.bones)
+    return Dance(
+        source, detection, keypoints, still, result.keypoints, result.scale, result.clamped_share, result.bones
+    )
 
 
 def unlike_share(dance: Dance, filmed: Keypoints) -> float:

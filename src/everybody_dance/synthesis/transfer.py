@@ -1,6 +1,6 @@
 """A dance to a result, a video or PNG frames: the target person dances it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from everybody_dance.synthesis.backdrop import NONE, backdrops, check_matte, cut
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.comparison import Comparison
 from everybody_dance.synthesis.source import Dance, unlike_share
+from everybody_dance.synthesis.together import Company, with_others
 from everybody_dance.video.frames import frames_into
 from everybody_dance.video.writer import VideoWriter
 
@@ -47,6 +48,7 @@ def transfer_dance(
     dance: Dance,
     out: Path,
     *,
+    members: Sequence[tuple[Performer, Dance]] = (),
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
@@ -58,6 +60,8 @@ def transfer_dance(
     Args:
         performer: the target.
         dance: placed in the performer's frame.
+        members: others who dance with them, each with their dance placed in their own frame; all are seen in the first
+            one's place, where they stand in the source.
         out: the result, with the source's sound, at the source's rate; a name without a suffix is a folder of PNG
             frames. Written whole or not at all.
         comparison: also write source, pose and result side by side there.
@@ -66,12 +70,19 @@ def transfer_dance(
         on_progress: told the frames painted.
 
     Raises:
-        UsageError: the performer paints the whole picture, so it has no other background (``no-matte``).
-        DanceError: the result cannot be written.
+        UsageError: a performer paints the whole picture, so it has no other background (``no-matte``).
+        DanceError: the result cannot be written, or too little is seen of those who dance together
+            (``too-little-seen``).
     """
-    size, fps, seen = performer.manifest.size, dance.placed.fps, dance.placed.person_seen
+    size, fps = performer.manifest.size, dance.placed.fps
     check_matte(performer.manifest.over_plate, background)
     _warn(performer, dance)
+    for member, theirs in members:
+        check_matte(member.manifest.over_plate, NONE)
+        _warn(member, theirs)
+    company = Company(performer, dance, members, shadow) if members else None
+    placed = dance.placed if company is None else company.first
+    seen = placed.person_seen
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
         transparent = background == NONE
@@ -88,13 +99,20 @@ def transfer_dance(
         beside = None
         if comparison is not None:
             beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
-        for done, picture in enumerate(dance_clip(performer, dance.placed, dance.detection.cuts), 1):
-            if behind is not None:
-                picture = replace(picture, frame=over(picture, performer.plate, next(behind), shadow))
-            write(cut_out(picture, performer.plate, shadow) if transparent else picture.frame)
+        others = None if company is None else company.layers()
+        for index, picture in enumerate(dance_clip(performer, placed, dance.detection.cuts)):
+            shown = picture.frame
+            if transparent:
+                shown = cut_out(picture, performer.plate, shadow)
+            elif behind is not None:
+                shown = over(picture, performer.plate, next(behind), shadow)
+            if company is not None and others is not None:
+                person = cut_out(picture, performer.plate, shadow=False)[..., 3]
+                shown = with_others(shown, person, company.level(index), next(others))
+            write(shown)
             if beside is not None:
-                beside.write(picture)
-            on_progress(done, len(seen))
+                beside.write(picture if transparent else replace(picture, frame=shown))
+            on_progress(index + 1, len(seen))
     return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike, dance.bones)
 
 

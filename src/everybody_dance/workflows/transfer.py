@@ -1,17 +1,22 @@
 """The trained person dances what somebody else danced."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from everybody_dance import events
+from everybody_dance.errors import UsageError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.detection import pose_folder
+from everybody_dance.pose.detection import find_people, pose_folder
+from everybody_dance.pose.options import ALL, check_person
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.folder import MANIFEST, PREPARED
@@ -34,6 +39,8 @@ class TransferRequest:
         performer: folder of a trained subject, or a performer's model folder.
         source: video of somebody dancing.
         out: the video to write; a name without a suffix is a folder, new or empty, for PNG frames.
+        members: performers who dance with the first one, in the first one's place, each with the person of the source
+            whom they follow, as ``TransferConfig.person``.
         config: how the dance is read and placed.
         compare: also write ``OUT.comparison.mp4``, source, pose and result side by side.
         device: where to compute.
@@ -42,6 +49,7 @@ class TransferRequest:
     performer: Path
     source: Path
     out: Path
+    members: tuple[tuple[Path, str], ...] = ()
     config: TransferConfig = field(default_factory=TransferConfig)
     compare: bool = False
     device: str = "auto"
@@ -99,12 +107,44 @@ def transfer(
         Cancelled: it was stopped.
     """
     with listening(listener, cancellation):
-        check_transfer(request.source, [request.out, request.comparison], request.performer, request.config)
+        config = request.config
+        check_transfer(request.source, [request.out, request.comparison], request.performer, config)
+        if request.members and config.person == ALL:
+            raise UsageError("all-with-others", "--person all leaves nobody to dance --with: choose one of both.")
+        for _, person in request.members:
+            check_person(person)
         performer = Model(request.performer).load(request.device)
-        background, shadow = request.config.background, request.config.shadow
-        check_matte(performer.manifest.over_plate, background)
-        dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, request.config)
-        return paint(performer, dance, request.out, comparison=request.comparison, background=background, shadow=shadow)
+        check_matte(performer.manifest.over_plate, config.background)
+        others = [(Model(folder).load(request.device), person) for folder, person in request.members]
+        if config.person == ALL:
+            count = max(len(find_people(request.source).tracks), 1)
+            config = replace(config, person="1")
+            others = [(performer, str(number)) for number in range(2, count + 1)]
+        for member, _ in others:
+            check_matte(member.manifest.over_plate, NONE)
+        dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, config)
+        members = [
+            (
+                member,
+                find_dance(
+                    request.source,
+                    member.manifest.statistics,
+                    member.manifest.size,
+                    replace(config, person=person),
+                ),
+            )
+            for member, person in others
+        ]
+        _check_different([dance, *(theirs for _, theirs in members)], request.source)
+        return paint(
+            performer,
+            dance,
+            request.out,
+            members=members,
+            comparison=request.comparison,
+            background=config.background,
+            shadow=config.shadow,
+        )
 
 
 def preview(
@@ -181,6 +221,7 @@ def paint(
     dance: Dance,
     out: Path,
     *,
+    members: Sequence[tuple[Performer, Dance]] = (),
     comparison: Path | None = None,
     truth: Path | None = None,
     background: str | None = None,
@@ -192,6 +233,7 @@ def paint(
             performer,
             dance,
             out,
+            members=members,
             comparison=comparison,
             truth=truth,
             background=background,
@@ -202,6 +244,16 @@ def paint(
     if done.comparison is not None:
         events.wrote("comparison", done.comparison)
     return done
+
+
+def _check_different(dances: Sequence[Dance], source: Path) -> None:
+    """Refuse two performers who would dance as one person (``same-person``)."""
+    for one, other in combinations(dances, 2):
+        if np.array_equal(one.source.xy, other.source.xy):
+            raise UsageError(
+                "same-person",
+                f"Two performers would follow the same person of {source.name}. `dance people` shows who is in it.",
+            )
 
 
 @dataclass(frozen=True)

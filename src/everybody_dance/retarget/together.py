@@ -1,0 +1,115 @@
+"""Several dancers in one place: where each stands, and how large they are, as in the source.
+
+One similarity carries the source's scene into the place, and all who dance with it. It is fitted to the first dancer at
+their usual depth, so distances, sizes and who is in front are the source's. (Global pose normalization by itself would
+put each of them to the same spot, at the target's own size.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everybody_dance.errors import DanceError
+from everybody_dance.keypoints import Keypoints
+from everybody_dance.retarget.statistics import Line, PoseStatistics, measure
+
+BODY_WIDTH = 0.25
+"""Half of the width of a dancer with their arms, in body heights: so far from the edge they are to stay."""
+
+LOWEST, HIGHEST = 0.98, 0.02
+"""Nobody's feet come lower in the picture than the one, and nobody's head higher than the other, in heights of it."""
+
+ABOVE_NOSE = 1.15
+"""From the ground to the top of the hair, in heights from ankle to nose."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How the picture of a dancer, painted in a place of their own, is moved into the common one, frame by frame.
+
+    Attributes:
+        scale: (T,).
+        anchor: (T, 2), a point on the ground under the dancer in their own frame, in pixels.
+        place: (T, 2), where it lands in the common one.
+    """
+
+    scale: Line
+    anchor: NDArray[np.float64]
+    place: NDArray[np.float64]
+
+    def matrix(self, frame: int) -> NDArray[np.float64]:
+        """The affine map (2, 3) of a frame, in pixels whose edges are whole numbers."""
+        scale = self.scale[frame]
+        shift = self.place[frame] - scale * self.anchor[frame]
+        return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+
+    def keypoints(self, keypoints: Keypoints, size: tuple[int, int]) -> Keypoints:
+        """A dance moved; joints that land outside a frame of ``size`` (W, H) are not found."""
+        scale, anchor, place = self.scale[:, None, None], self.anchor[:, None], self.place[:, None]
+        xy = scale * (keypoints.xy - anchor) + place
+        inside = ((xy >= 0) & (xy <= np.array(size))).all(axis=2)
+        confidence = np.where(inside, keypoints.confidence, np.float32(0))
+        return replace(
+            keypoints,
+            xy=np.where(confidence[..., None] > 0, xy, 0).astype(np.float32),
+            confidence=confidence,
+            size=size,
+        )
+
+
+def place_together(
+    sources: Sequence[Keypoints],
+    placed: Sequence[Keypoints],
+    scales: Sequence[Line],
+    target: PoseStatistics,
+    size: tuple[int, int],
+    cuts: Sequence[int] = (),
+) -> list[Moved]:
+    """Carry everybody's own dance into the first one's place.
+
+    Args:
+        sources: the dancers' keypoints in the source, the first one's first.
+        placed: the same, each normalized to their own target, in its own frame.
+        scales: (T,) of each normalization.
+        target: statistics of the first target, in pixels of a frame of ``size`` (W, H).
+        size: of the common place.
+        cuts: first frames of new shots in the source.
+
+    Raises:
+        DanceError: too little is seen of somebody to place them (``too-little-seen``).
+    """
+    here, there = ([measure(keypoints, cuts) for keypoints in clips] for clips in (sources, placed))
+    by_feet = target.ground is not None and all(each.ground is not None for each in (*here, *there))
+    depths = [each.statistics.ground if by_feet else each.statistics.hips for each in here]
+    wanted = target.ground if by_feet else target.hips
+    lines, own_lines = ([each.ground if by_feet else each.hips for each in measured] for measured in (here, there))
+    known = [depth for depth in depths if depth is not None]
+    if len(known) < len(depths) or wanted is None or any(line is None for line in (*lines, *own_lines)):
+        raise DanceError("too-little-seen", "Too little is seen of the dancers to place them together.")
+    levels, usual = [np.asarray(line) for line in lines], known[0].median
+    seen = np.concatenate([keypoints.person_seen for keypoints in sources])
+    roots = np.concatenate([measured.root[:, 0] for measured in here])[seen]
+    # Above and below the first one's usual ground, in the source.
+    heights = np.concatenate([depth.heights_at(level) for depth, level in zip(known, levels, strict=True)])[seen]
+    below = np.concatenate(levels)[seen] - usual
+    centre = float(np.percentile(roots, (2, 98)).mean())
+
+    scale = wanted.height_at(wanted.median) / known[0].height_at(usual)
+    scale *= _fitting(wanted.median - HIGHEST * size[1], scale * (ABOVE_NOSE * heights - below))
+    room = min(target.center_x, size[0] - target.center_x) - scale * BODY_WIDTH * float(np.median(heights))
+    across = scale * _fitting(room, scale * np.abs(roots - centre))
+    down = scale * _fitting(LOWEST * size[1] - wanted.median, scale * below)
+    moved = []
+    for measured, own, level, own_level, own_scale in zip(here, there, levels, own_lines, scales, strict=True):
+        x = target.center_x + across * (measured.root[:, 0] - centre)
+        y = wanted.median + down * (level - usual)
+        anchor = np.stack([own.root[:, 0], np.asarray(own_level)], axis=1)
+        moved.append(Moved(scale / np.asarray(own_scale), anchor, np.stack([x, y], axis=1)))
+    return moved
+
+
+def _fitting(room: float, wanted: NDArray[np.float64]) -> float:
+    """The share of what is wanted in each frame that there is room for, but for one frame in fifty."""
+    return min(1.0, max(room, 0.0) / max(float(np.percentile(wanted, 98)), 1.0))
