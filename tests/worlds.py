@@ -112,14 +112,24 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: Fraction =
     return path
 
 
-def write_openpose(folder: Path, keypoints: Keypoints, seen: Callable[[int], bool] = lambda index: True) -> str:
-    """OpenPose's files for ``keypoints``, nobody in frames that are not ``seen``; what ``--pose`` takes for them."""
+def write_openpose(
+    folder: Path,
+    keypoints: Keypoints,
+    seen: Callable[[int], bool] = lambda index: True,
+    also: Keypoints | None = None,
+) -> str:
+    """OpenPose's files for ``keypoints``, nobody in frames that are not ``seen``; what ``--pose`` takes for them.
+
+    ``also`` is somebody else in every frame.
+    """
     folder.mkdir(parents=True)
     parts = {"pose": BODY, "face": FACE, "hand_left": LEFT_HAND, "hand_right": RIGHT_HAND}
     for index in range(len(keypoints)):
-        joints = np.concatenate([keypoints.xy[index], keypoints.confidence[index, :, None]], 1)
-        person = {f"{name}_keypoints_2d": joints[part].ravel().tolist() for name, part in parts.items()}
-        content = {"version": 1.3, "people": [person] if seen(index) else []}
+        people = []
+        for one in (keypoints, also) if also is not None else (keypoints,):
+            joints = np.concatenate([one.xy[index], one.confidence[index, :, None]], 1)
+            people.append({f"{name}_keypoints_2d": joints[part].ravel().tolist() for name, part in parts.items()})
+        content = {"version": 1.3, "people": people if seen(index) else []}
         (folder / f"clip_{index:012d}_keypoints.json").write_text(json.dumps(content))
     return f"openpose:{folder}"
 

@@ -97,10 +97,10 @@ def place_together(
     centre = float(np.percentile(roots, (2, 98)).mean())
 
     scale = wanted.height_at(wanted.median) / known[0].height_at(usual)
-    scale *= _fitting(wanted.median - HIGHEST * size[1], scale * (ABOVE_NOSE * heights - below))
-    room = min(target.center_x, size[0] - target.center_x) - scale * BODY_WIDTH * float(np.median(heights))
-    across = scale * _fitting(room, scale * np.abs(roots - centre))
-    down = scale * _fitting(LOWEST * size[1] - wanted.median, scale * below)
+    scale *= _share(wanted.median - HIGHEST * size[1], scale * (ABOVE_NOSE * heights - below))
+    beside = min(target.center_x, size[0] - target.center_x) - scale * BODY_WIDTH * heights
+    across = scale * _share(beside, scale * np.abs(roots - centre))
+    down = scale * _share(LOWEST * size[1] - wanted.median, scale * below)
     moved = []
     for measured, own, level, own_level, own_scale in zip(here, there, levels, own_lines, scales, strict=True):
         x = target.center_x + across * (measured.root[:, 0] - centre)
@@ -110,6 +110,6 @@ def place_together(
     return moved
 
 
-def _fitting(room: float, wanted: NDArray[np.float64]) -> float:
-    """The share of what is wanted in each frame that there is room for, but for one frame in fifty."""
-    return min(1.0, max(room, 0.0) / max(float(np.percentile(wanted, 98)), 1.0))
+def _share(room: float | NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """The share of what is wanted in each frame for which there is room in all of them, but for one in fifty."""
+    return min(1.0, float(np.percentile(np.maximum(room, 0) / np.maximum(wanted, 1), 2)))
