@@ -55,8 +55,7 @@ def test_all_of_them_stay_in_the_picture() -> None:
     """Too far apart, too near and too tall for the place."""
     sources = [dancer(320, 300, 120), dancer(60, 310, 120), dancer(590, 470, 330)]
     for placed in together(sources, dancer(200, 250, 140, PLACE)):
-        assert (placed.found.mean(axis=1) > 0.9).all()
-        assert placed.found.mean() > 0.99
+        assert (placed.found.mean(axis=1) > 0.99).mean() > 0.9
         assert measure(placed).root[:, 0].min() > 10
         assert measure(placed).root[:, 0].max() < PLACE[0] - 10
 

@@ -21,8 +21,11 @@ BODY_WIDTH = 0.25
 LOWEST, HIGHEST = 0.98, 0.02
 """Nobody's feet come lower in the picture than the one, and nobody's head higher than the other, in heights of it."""
 
-ABOVE_NOSE = 1.15
-"""From the ground to the top of the hair, in heights from ankle to nose."""
+ROUNDS = 4
+"""Smaller dancers stand less far apart in depth, and so have less room above them: fitted in turn so many times."""
+
+ABOVE_NOSE, BELOW_ANKLE = 1.15, 0.06
+"""From the ground to the top of the hair, and down to the tips of the toes, in heights from ankle to nose."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,11 @@ def place_together(
     centre = float(np.percentile(roots, (2, 98)).mean())
 
     scale = wanted.height_at(wanted.median) / known[0].height_at(usual)
-    scale *= _share(wanted.median - HIGHEST * size[1], scale * (ABOVE_NOSE * heights - below))
+    for _ in range(ROUNDS):
+        down = scale * _share(LOWEST * size[1] - wanted.median - scale * BELOW_ANKLE * heights, scale * below)
+        scale *= _share(wanted.median + down * below - HIGHEST * size[1], scale * ABOVE_NOSE * heights)
     beside = min(target.center_x, size[0] - target.center_x) - scale * BODY_WIDTH * heights
     across = scale * _share(beside, scale * np.abs(roots - centre))
-    down = scale * _share(LOWEST * size[1] - wanted.median, scale * below)
     moved = []
     for measured, own, level, own_level, own_scale in zip(here, there, levels, own_lines, scales, strict=True):
         x = target.center_x + across * (measured.root[:, 0] - centre)
