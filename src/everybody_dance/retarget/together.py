@@ -15,7 +15,7 @@ from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget.statistics import Line, PoseStatistics, measure
 
-BODY_WIDTH = 0.25
+BODY_WIDTH = 0.35
 """Half of the width of a dancer with their arms, in body heights: so far from the edge they are to stay."""
 
 LOWEST, HIGHEST = 0.98, 0.02
