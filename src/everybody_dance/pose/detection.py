@@ -57,32 +57,34 @@ def check_pose(pose: str) -> None:
     """Refuse a value of ``--pose`` that means nothing.
 
     Raises:
-        UsageError: it is neither a detector's name nor ``openpose:DIR`` (``unknown-pose``).
+        UsageError: it is neither a detector's name nor ``openpose:DIR`` or ``openpose:FILE`` (``unknown-pose``).
     """
     if pose not in DETECTORS and not (pose.startswith(OPENPOSE) and pose.removeprefix(OPENPOSE)):
-        raise UsageError("unknown-pose", f"--pose is {', '.join(DETECTORS)} or openpose:DIR, not {pose!r}.")
+        raise UsageError(
+            "unknown-pose", f"--pose is {', '.join(DETECTORS)}, openpose:DIR or openpose:FILE, not {pose!r}."
+        )
 
 
-def pose_folder(pose: str) -> Path | None:
-    """The folder that ``pose`` reads; None for a detector.
+def pose_place(pose: str) -> Path | None:
+    """The folder or file that ``pose`` reads; None for a detector.
 
     Raises:
-        DanceError, UsageError: ``pose`` is not known, or there is no such folder.
+        DanceError, UsageError: ``pose`` is not known, or there is no such folder or file.
     """
     check_pose(pose)
     return None if pose in DETECTORS else openpose_files.split_place(pose.removeprefix(OPENPOSE))[0]
 
 
 def source_identity(pose: str) -> str:
-    """What poses from ``pose`` depend on, besides the video: by content, however a folder's name is spelled.
+    """What poses from ``pose`` depend on, besides the video: by content, however a place's name is spelled.
 
     Raises:
-        DanceError, UsageError: ``pose`` is not known, or names a folder that cannot be read.
+        DanceError, UsageError: ``pose`` is not known, or names a place that cannot be read.
     """
     check_pose(pose)
     if pose in DETECTORS:
         return DETECTORS[pose].name
-    return OPENPOSE + openpose_files.content_of_folder(pose.removeprefix(OPENPOSE))
+    return OPENPOSE + openpose_files.content_of_files(pose.removeprefix(OPENPOSE))
 
 
 def detect_video(
@@ -105,7 +107,7 @@ def detect_video(
 
     Args:
         path: the video.
-        pose: a detector's name, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
+        pose: a detector's name, or ``openpose:DIR`` or ``openpose:FILE`` with the poses of each decoded frame.
         person: which of several people: ``largest``, by height and time; ``left``, ``right`` or ``centre``, by where
             they usually are; or a number from 1, the most prominent first.
         fps: rate to read the video at; by default its own.
@@ -248,7 +250,7 @@ def _from_openpose(
     on_matte: Callable[[Image], None] | None,
     on_progress: OnProgress,
 ) -> Detection:
-    people = openpose_files.read_folder(pose.removeprefix(OPENPOSE))
+    people = openpose_files.read_people(pose.removeprefix(OPENPOSE))
     finder = CutFinder(float(reader.fps))
     frames = _passing(reader, [finder.see, *([] if on_frame is None else [on_frame])], on_progress)
     if on_matte is None:
