@@ -292,3 +292,37 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert source_identity(f"{place}?body=23-coco") != known
     write(tmp_path / "a" / "poses.json", alphapose([1]))
     assert source_identity(place) != known
+
+
+class TestDamagedYaml:
+    """OpenCV's own reader raised a ``SystemError`` for some."""
+
+    def write(self, folder: Path, old: str, new: str) -> str:
+        data = ", ".join(["1.0", ".Nan", "0.5"] * 25)
+        whole = f"%YAML:1.0\n---\na: !!opencv-nd-matrix\n   sizes: [ 1, 25, 3 ]\n   dt: f\n   data: [ {data} ]\n"
+        (folder / "a_0_pose.yml").write_text(whole.replace(old, new))
+        return str(folder)
+
+    @pytest.mark.parametrize(
+        ("old", "new"), [("%YAML:1.0", "%YAML:"), ("a: !!opencv-nd-matrix", "\xff: ["), ("dt: f", "")]
+    )
+    def test_what_does_not_matter(self, tmp_path: Path, old: str, new: str) -> None:
+        ((person,),) = read_people(self.write(tmp_path, old, new)).frames
+        assert not person.pose.found.any()  # .Nan is not found
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("sizes: [ 1, 25, 3 ]", ""),
+            ("sizes: [ 1,", "sizes: [ 7,"),
+            ("sizes: [ 1,", "sizes: [ 3,"),
+            ("data: [", "data: [ x"),
+            ("1.0", "1.0.0"),
+            ("]", ""),
+        ],
+    )
+    def test_what_cannot_be_read(self, tmp_path: Path, old: str, new: str) -> None:
+        with pytest.raises(DanceError) as caught:
+            read_people(self.write(tmp_path, old, new))
+        assert caught.value.code == "bad-poses"
+        assert "a_0_pose.yml" in caught.value.message

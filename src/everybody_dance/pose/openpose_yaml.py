@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,18 +29,17 @@ def read_yaml(path: Path) -> list[RawFrame]:
 
 
 def _array(path: Path) -> NDArray[np.float32]:
-    """(people, joints, 3). OpenCV's own reader flattens arrays of three dimensions, so sizes are read as text."""
+    """(people, joints, 3). Read as text: OpenCV's own reader flattens arrays of three dimensions."""
     try:
         text = path.read_text(errors="replace")
-        sizes = re.search(r"sizes:\s*\[([^\]]*)\]", text)
+        people = re.search(r"(?:sizes:\s*\[|rows:)\s*(\d+)", text)
         data = re.search(r"data:\s*\[([^\]]*)\]", text)
-        if sizes is None or data is None:
-            storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-            matrix = storage.getFirstTopLevelNode().mat()
-            array = np.zeros(0, np.float32) if matrix is None else np.asarray(matrix, np.float32)
-        else:
-            shape = [int(side) for side in sizes[1].split(",")]
-            array = np.array([float(value) for value in data[1].split(",")], np.float32).reshape(shape)
-        return array.reshape(len(array), -1, 3) if array.size else np.zeros((0, 0, 3), np.float32)
-    except (ValueError, OverflowError, OSError, cv2.error) as error:
+        if people is None or data is None:
+            raise unreadable(path)
+        # OpenCV writes .Nan and .Inf.
+        numbers = [float(re.sub(r"\.(?=[NI])", "", value)) for value in data[1].split(",") if value.strip()]
+        if not numbers:
+            return np.zeros((0, 0, 3), np.float32)
+        return np.array(numbers, np.float32).reshape(int(people[1]), -1, 3)
+    except (ValueError, OSError) as error:
         raise unreadable(path) from error
