@@ -90,8 +90,8 @@ class People:
             if decoded != len(told):
                 raise DanceError(
                     "bad-poses",
-                    f"The video has {decoded} frames, but there are OpenPose files for {len(told)}. "
-                    "There must be one for each frame, in order.",
+                    f"The video has {decoded} frames, but {self.where} has poses for {len(told)}. There must be as"
+                    " many, in order.",
                 )
             return told
         first, last = self.numbers[0], self.numbers[-1]
