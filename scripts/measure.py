@@ -193,7 +193,7 @@ def people(seconds: float = 8.0) -> None:
             for frames, way in zip(shown, ways, strict=True)
         ]
         masks = [
-            [_shifted(255 * frame.mask.astype(np.uint8), x) > 127 for frame, x in zip(frames, way, strict=True)]
+            [_shifted(frame.mask * np.uint8(255), x) > 127 for frame, x in zip(frames, way, strict=True)]
             for frames, way in zip(shown, ways, strict=True)
         ]
         pictures = [empty_room(DANCERS[cast[0][0]], size) for _ in range(count)]
@@ -245,12 +245,12 @@ def _apart(found: Keypoints, truth: NDArray[np.float32]) -> NDArray[np.float32]:
     distances = np.linalg.norm(found.xy[:, :15] - truth[:, :15], axis=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of frames in which nothing was found
-        return np.nanmedian(np.where(found.found[:, :15], distances, np.nan), axis=1)
+        return np.asarray(np.nanmedian(np.where(found.found[:, :15], distances, np.nan), axis=1), np.float32)
 
 
 def _shifted(image: Image, x: float) -> Image:
     way = np.array([[1, 0, x], [0, 1, 0]], np.float32)
-    return cv2.warpAffine(image, way, (image.shape[1], image.shape[0]))
+    return np.asarray(cv2.warpAffine(image, way, (image.shape[1], image.shape[0])), np.uint8)
 
 
 def _write(path: Path, frames: list[Image], rate: Fraction) -> None:

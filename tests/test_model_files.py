@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import struct
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,10 +137,17 @@ def test_a_limb_bank_of_no_height_is_not_believed(performer: Performer, height: 
         LimbBank.from_arrays(arrays | {"lengths": arrays["lengths"].astype(np.float64)})
 
 
-def test_a_plate_that_is_no_picture(tmp_path: Path) -> None:
+# OpenCV raises for no bytes, and for a header that speaks of more pixels than it reads.
+HUGE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 1 << 20, 1 << 20, 8, 2, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "data", [bytes([GREY]) * 100, b"", HUGE + struct.pack(">I", zlib.crc32(HUGE[12:]))], ids=["grey", "empty", "huge"]
+)
+def test_a_plate_that_is_no_picture(tmp_path: Path, data: bytes) -> None:
     model = Path(shutil.copytree(FOLDER / "model", tmp_path / "model"))
     fields = json.loads((model / "model.json").read_text())
-    (model / "plate.png").write_bytes(bytes([GREY]) * 100)
+    (model / "plate.png").write_bytes(data)
     fields["hashes"]["plate.png"] = model_files.hashlib.sha256((model / "plate.png").read_bytes()).hexdigest()
     (model / "model.json").write_text(json.dumps(fields))
     with pytest.raises(DanceError) as caught:

@@ -16,12 +16,13 @@ from everybody_dance.errors import UsageError
 from everybody_dance.events import Finding
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Array, Pose
-from everybody_dance.pose.detection import detect_video, find_people
+from everybody_dance.pose.detection import detect_video
 from everybody_dance.pose.everybody import Alone, Everybody
 from everybody_dance.pose.mediapipe_people import clothes, once, squares
 from everybody_dance.pose.options import check_person
 from everybody_dance.pose.people import Person
 from everybody_dance.pose.tracks import Track, follow_everybody, unlikeness
+from everybody_dance.pose.who_is_there import find_people
 from everybody_dance.skeleton import BODY, LEFT_HAND, Joint
 from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.video.reader import VideoReader

@@ -2,19 +2,23 @@
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 from av.stream import Disposition
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from everybody_dance.events import Finding
 from everybody_dance.video.identity import content_identity, footage_identity
+from everybody_dance.video.packets import packets_of
 from everybody_dance.video.reader import VideoReader, probe
 
 Frames = Iterable[NDArray[np.uint8]]
@@ -348,3 +352,14 @@ class TestWholeAndCutOff:
         assert 40 <= len(shown(cut)) <= 55
         assert [finding.code for finding in findings] == ["damaged-video"]
         assert "of its 100 frames" in findings[0].message
+
+
+def test_tracks_that_appear_on_the_way(tmp_path: Path) -> None:
+    """At the end of such a file PyAV gives the packets that flush each track, and has no place for the new ones."""
+
+    class Appearing:
+        def demux(self, stream: object) -> Iterator[str]:
+            yield from ("packet", "flush")
+            raise IndexError("list index out of range")
+
+    assert list(packets_of(cast(InputContainer, Appearing()), cast(VideoStream, None))) == ["packet", "flush"]

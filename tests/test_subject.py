@@ -158,7 +158,7 @@ def poses(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints]:
     known: dict[str, Keypoints] = {}
 
     def detect(  # type: ignore[no-untyped-def]
-        path: Path, pose: str, *, fps: Fraction, content: str, on_frame, on_matte, on_progress
+        path: Path, pose: str, *, person: str, fps: Fraction, content: str, on_frame, on_matte, on_progress
     ) -> Detection:
         with VideoReader(path, fps=fps) as reader:
             for index, frame in enumerate(reader):

@@ -51,3 +51,17 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
     grows = size[0] > image.shape[1] or size[1] > image.shape[0]
     how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
     return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+
+
+def decoded(data: bytes, mode: int) -> Image | None:
+    """The picture in a file's bytes, as ``cv2.imdecode`` gives it (BGR); None where they hold none that can be read.
+
+    Args:
+        data: of a PNG, JPEG, ...
+        mode: ``cv2.IMREAD_COLOR`` or another.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    except cv2.error:  # no bytes at all, or a header that speaks of more than 2^30 pixels
+        return None
+    return None if image is None else np.asarray(image, np.uint8)

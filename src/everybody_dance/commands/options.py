@@ -48,7 +48,7 @@ def _rate(text: str) -> Fraction:
 
 def _pose(text: str) -> str:
     if text != DEFAULT_DETECTOR and not (text.startswith(OPENPOSE) and text != OPENPOSE):
-        raise typer.BadParameter(f"{text!r} is neither {DEFAULT_DETECTOR} nor {OPENPOSE}DIR")
+        raise typer.BadParameter(f"{text!r} is neither {DEFAULT_DETECTOR} nor {OPENPOSE}DIR|FILE")
     return text
 
 
@@ -130,8 +130,8 @@ OutResult = Annotated[
 Pose = Annotated[
     str,
     typer.Option(
-        help="Where the poses come from: mediapipe, or openpose:DIR with OpenPose's own files.",
-        metavar="mediapipe|openpose:DIR",
+        help="Where the poses come from: mediapipe, or the files of OpenPose and those like them.",
+        metavar="mediapipe|openpose:DIR|FILE",
         callback=_pose,
     ),
 ]

@@ -23,7 +23,7 @@ from everybody_dance.appearance.crop_bank import CropBank
 from everybody_dance.appearance.limb_bank import LimbBank
 from everybody_dance.errors import DanceError
 from everybody_dance.files import write_bytes, write_text
-from everybody_dance.images import Image
+from everybody_dance.images import Image, decoded
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.networks.face_gan import Refiner
 from everybody_dance.performer.device import usable_device
@@ -67,7 +67,7 @@ class Model:
     @cached_property
     def plate(self) -> Image:
         """uint8 (H, W, 3), the empty place."""
-        plate = cv2.imdecode(np.frombuffer(self._read(PLATE), np.uint8), cv2.IMREAD_COLOR)
+        plate = decoded(self._read(PLATE), cv2.IMREAD_COLOR)
         if plate is None or (plate.shape[1], plate.shape[0]) != self.manifest.size:
             raise _damaged(self.folder)
         return np.array(plate[..., ::-1], np.uint8)

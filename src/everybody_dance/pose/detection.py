@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -12,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance import events
-from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.errors import UsageError
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.machine import usable_cores
 from everybody_dance.pose import openpose_files
-from everybody_dance.pose.cache import Entry, KeptMattes, keep_array
+from everybody_dance.pose.cache import Entry, KeptMattes
 from everybody_dance.pose.camera import CameraTracker
 from everybody_dance.pose.cuts import CutFinder
 from everybody_dance.pose.detector_process import CHUNK, DetectorPool, detection_size, shrinking, shrunk
 from everybody_dance.pose.detectors import DETECTORS, DetectorKind
-from everybody_dance.pose.everybody import Alone, Everybody, find_everybody, several_people
+from everybody_dance.pose.everybody import Alone, Everybody
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, OPENPOSE, check_person
 from everybody_dance.pose.people import Person, jumps
+from everybody_dance.pose.who_is_there import who_is_there
 from everybody_dance.skeleton import JOINT_COUNT
 from everybody_dance.video.identity import footage_identity
 from everybody_dance.video.reader import VideoReader
@@ -57,32 +58,34 @@ def check_pose(pose: str) -> None:
     """Refuse a value of ``--pose`` that means nothing.
 
     Raises:
-        UsageError: it is neither a detector's name nor ``openpose:DIR`` (``unknown-pose``).
+        UsageError: it is neither a detector's name nor ``openpose:DIR`` or ``openpose:FILE`` (``unknown-pose``).
     """
     if pose not in DETECTORS and not (pose.startswith(OPENPOSE) and pose.removeprefix(OPENPOSE)):
-        raise UsageError("unknown-pose", f"--pose is {', '.join(DETECTORS)} or openpose:DIR, not {pose!r}.")
+        raise UsageError(
+            "unknown-pose", f"--pose is {', '.join(DETECTORS)}, openpose:DIR or openpose:FILE, not {pose!r}."
+        )
 
 
-def pose_folder(pose: str) -> Path | None:
-    """The folder that ``pose`` reads; None for a detector.
+def pose_place(pose: str) -> Path | None:
+    """The folder or file that ``pose`` reads; None for a detector.
 
     Raises:
-        DanceError, UsageError: ``pose`` is not known, or there is no such folder.
+        DanceError, UsageError: ``pose`` is not known, or there is no such folder or file.
     """
     check_pose(pose)
     return None if pose in DETECTORS else openpose_files.split_place(pose.removeprefix(OPENPOSE))[0]
 
 
 def source_identity(pose: str) -> str:
-    """What poses from ``pose`` depend on, besides the video: by content, however a folder's name is spelled.
+    """What poses from ``pose`` depend on, besides the video: by content, however a place's name is spelled.
 
     Raises:
-        DanceError, UsageError: ``pose`` is not known, or names a folder that cannot be read.
+        DanceError, UsageError: ``pose`` is not known, or names a place that cannot be read.
     """
     check_pose(pose)
     if pose in DETECTORS:
         return DETECTORS[pose].name
-    return OPENPOSE + openpose_files.content_of_folder(pose.removeprefix(OPENPOSE))
+    return OPENPOSE + openpose_files.content_of_files(pose.removeprefix(OPENPOSE))
 
 
 def detect_video(
@@ -105,7 +108,7 @@ def detect_video(
 
     Args:
         path: the video.
-        pose: a detector's name, or ``openpose:DIR`` with OpenPose's own files, one for each decoded frame.
+        pose: a detector's name, or ``openpose:DIR`` or ``openpose:FILE`` with the poses of each decoded frame.
         person: which of several people: ``largest``, by height and time; ``left``, ``right`` or ``centre``, by where
             they usually are; or a number from 1, the most prominent first.
         fps: rate to read the video at; by default its own.
@@ -131,7 +134,7 @@ def detect_video(
             return _from_openpose(reader, pose, person, workers, on_frame, on_matte, on_progress)
         kind, content = DETECTORS[pose], content or footage_identity(path)
         with DetectorPool(pose, workers, on_matte is not None) as pool:
-            everybody = _who_is_there(reader, content, kind, person, pool)
+            everybody = who_is_there(reader, content, kind, person, pool)
             alone = None if everybody is None else _alone(everybody, person, path)
             entry = Entry(content, kind.name if alone is None else f"{kind.name}-person{alone.who + 1}", reader.fps)
             detection = _remembered(entry, kind, reader)
@@ -174,44 +177,6 @@ def detect_video(
     return detection
 
 
-def find_people(path: Path) -> Everybody:
-    """Everybody in a video, at its own rate; it is decoded for that unless the answer is remembered.
-
-    Raises:
-        DanceError: the video cannot be read, or the detector stopped (``detector-failed``).
-    """
-    kind = DETECTORS[DEFAULT_DETECTOR]
-    with VideoReader(path) as reader, DetectorPool(DEFAULT_DETECTOR, usable_cores()) as pool:
-        return _everybody(reader, footage_identity(path), kind, pool)
-
-
-def _who_is_there(
-    reader: VideoReader, content: str, kind: DetectorKind, person: str, pool: DetectorPool
-) -> Everybody | None:
-    """Everybody in a video; None where one person alone is seen, and nobody in particular is asked for."""
-    glances = Entry(content, kind.people_name, reader.fps).path.with_suffix(".glances.npy")
-    if person == LARGEST:
-        with suppress(OSError, ValueError):
-            if not np.load(glances, allow_pickle=False).any():
-                return None
-        several = several_people(reader, pool)
-        keep_array(glances, np.array([several], np.float64))
-        if not several:
-            return None
-    everybody = _everybody(reader, content, kind, pool)
-    return everybody if len(everybody.tracks) > 1 or person != LARGEST else None
-
-
-def _everybody(reader: VideoReader, content: str, kind: DetectorKind, pool: DetectorPool) -> Everybody:
-    path = Entry(content, kind.people_name, reader.fps).path
-    everybody = Everybody.load(path)
-    if everybody is None:
-        everybody = find_everybody(reader.info.path, reader.fps, pool)
-        with suppress(OSError, DanceError):
-            everybody.save(path)
-    return everybody
-
-
 def _alone(everybody: Everybody, person: str, path: Path) -> Alone | None:
     """What shows the detector the person who is meant, of several; the user is told who that is."""
     who = everybody.choose(person, path.name)
@@ -248,7 +213,7 @@ def _from_openpose(
     on_matte: Callable[[Image], None] | None,
     on_progress: OnProgress,
 ) -> Detection:
-    people = openpose_files.read_folder(pose.removeprefix(OPENPOSE))
+    people = openpose_files.read_people(pose.removeprefix(OPENPOSE))
     finder = CutFinder(float(reader.fps))
     frames = _passing(reader, [finder.see, *([] if on_frame is None else [on_frame])], on_progress)
     if on_matte is None:

@@ -1,38 +1,23 @@
 """Who is in a video, and how a detector that sees one person is kept on one of several."""
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance import events
 from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import UsageError
 from everybody_dance.files import replacing
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Pose
-from everybody_dance.pose.cuts import CutFinder
-from everybody_dance.pose.detector_process import DetectorPool, detection_size
 from everybody_dance.pose.options import LARGEST, PLACES
 from everybody_dance.pose.people import Person, apart
-from everybody_dance.pose.tracks import FORGET, Track, follow_everybody
+from everybody_dance.pose.tracks import FORGET, Track
 from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
-from everybody_dance.video.reader import VideoReader
-
-RATE = 7.5
-"""Looks a second, about."""
-
-GLANCES, FEWEST_GLANCES, EVERY = 12, 3, 2.0
-"""Frames by which it is found out whether there is more than one person in a video: one for so many seconds."""
-
-BESIDES = 0.3
-"""Somebody smaller than this share of the tallest is no second person, but far away or on a poster."""
 
 PLAYS_A_PART = 0.3
 """Who counts for less than this share of the most prominent person is not meant by left, right and centre."""
@@ -130,39 +115,6 @@ class Everybody:
         return None
 
 
-def several_people(reader: VideoReader, pool: DetectorPool) -> bool:
-    """Whether more than one person seems to be in a video, by a few of its frames."""
-    count = round(min(max(reader.info.duration / EVERY, FEWEST_GLANCES), GLANCES))
-    seen = [_count(people) for people in pool.everybody(reader.glimpses(count))]
-    return sum(count > 1 for count in seen) >= min(2, len(seen)) > 0
-
-
-def find_everybody(path: Path, fps: Fraction, pool: DetectorPool) -> Everybody:
-    """Follow everybody through a video, which is decoded for that.
-
-    Args:
-        path: the video.
-        fps: rate at which frames are counted.
-        pool: finds the people.
-
-    Raises:
-        DanceError: the video cannot be read, or the detector stopped.
-    """
-    step = max(round(fps / Fraction(RATE)), 1)
-    with VideoReader(path, fps=fps / step) as reader, events.stage(f"Looking who is in {path.name}") as stage:
-        finder = CutFinder(float(fps / step))
-
-        def passing() -> Iterator[Image]:
-            for done, frame in enumerate(reader, 1):
-                finder.see(frame)
-                yield frame
-                stage(done, reader.announced_frames)
-
-        found = list(pool.everybody(passing()))
-    tracks = follow_everybody(found, float(fps / step), finder.cuts())
-    return Everybody(tuple(tracks), detection_size(*reader.size), step, float(fps / step))
-
-
 class Alone:
     """Shows a detector one of several people, without the others.
 
@@ -225,9 +177,3 @@ class Alone:
         for joint, part in _HELD_BY.items():
             lost[part] |= lost[joint]
         return replace(person, pose=person.pose.without(lost))
-
-
-def _count(people: Iterable[Person]) -> int:
-    """How many of the people are about as tall as the tallest."""
-    heights = [float(body_height(person.pose.xy[None], person.pose.confidence[None])[0]) for person in people]
-    return sum(height > BESIDES * max(heights) for height in heights)

@@ -7,9 +7,8 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import cv2
-import numpy as np
 
-from everybody_dance.images import Image
+from everybody_dance.images import Image, decoded
 
 COVERED = 32
 """From this value on, of 255, a pixel is not surely free of the person."""
@@ -87,10 +86,10 @@ class MatteReader:
             data = self._archive.read(_name(index))
         except _DAMAGED as error:
             raise ValueError(f"{self._archive.filename} lacks the matte of frame {index}") from error
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        image = decoded(data, cv2.IMREAD_GRAYSCALE)
         if image is None:
             raise ValueError(f"{self._archive.filename} holds no picture for frame {index}")
-        return np.asarray(image, np.uint8)
+        return image
 
     def close(self) -> None:
         """Release the file."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError
 from everybody_dance.files import check_name, write_bytes, write_text
+from everybody_dance.images import decoded
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import MatteReader
 from everybody_dance.subject.folder import MANIFEST, MATTES, WAITING, locked
@@ -157,11 +158,11 @@ class Subject:
 
     def _image(self, path: Path, mode: int) -> NDArray[np.uint8]:
         with _reading(self.folder):
-            data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, mode) if len(data) else None
+            data = path.read_bytes()
+        image = decoded(data, mode)
         if image is None or (image.shape[1], image.shape[0]) != self.manifest.size:
             raise _damaged(self.folder)
-        return np.asarray(image, np.uint8)
+        return image
 
 
 def frame_path(folder: Path, index: int) -> Path:

@@ -23,6 +23,7 @@ from everybody_dance.images import Image
 from everybody_dance.video.hdr import coding_of
 from everybody_dance.video.interlacing import progressive
 from everybody_dance.video.orientation import Orientation
+from everybody_dance.video.packets import packets_of
 from everybody_dance.video.pictures import Pictures, shown_size
 from everybody_dance.video.timing import HIGHEST_RATE, at_constant_rate, constant_rate
 from everybody_dance.video.tone_mapping import Transfer
@@ -76,7 +77,7 @@ class _Decoder:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         stream = self.stream
-        packets = self.container.demux(stream)
+        packets = packets_of(self.container, stream)
         while True:
             try:
                 packet = next(packets, None)

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from everybody_dance import events
+from everybody_dance.video.packets import packets_of
 from everybody_dance.video.reader import SourceFile, open_video, picture_stream
 from everybody_dance.video.timing import LONGEST_REST, PacketTime, sound_shifts, stretches, time_of
 
@@ -148,7 +149,7 @@ class SoundReader:
 
     def _demuxed(self) -> "Iterator[Packet[AudioStream]]":
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets_of(self._container, self._stream):
                 if packet.size:  # one without content would end the decoding
                     yield packet
         except FFmpegError:
@@ -210,7 +211,7 @@ def _packet_time(packet: "Packet[Any]") -> PacketTime:
 def _packet_times(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[PacketTime]:
     place = 0
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             time = _packet_time(packet)
             place = max(place, time.place)  # packets that share a block of the file have no place of their own
             yield PacketTime(place, time.decoded, time.shown)

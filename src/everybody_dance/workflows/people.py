@@ -14,8 +14,8 @@ from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_inputs, check_outputs, explain_write_failure, write_bytes
 from everybody_dance.images import Image, resized
 from everybody_dance.keypoints import Pose
-from everybody_dance.pose.detection import find_people
 from everybody_dance.pose.everybody import Everybody
+from everybody_dance.pose.who_is_there import find_people
 from everybody_dance.video.reader import VideoReader
 
 SUFFIXES = (".jpg", ".png")

@@ -15,8 +15,9 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.detection import find_people, pose_folder
+from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
+from everybody_dance.pose.who_is_there import find_people
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.folder import MANIFEST, PREPARED
@@ -179,7 +180,7 @@ def check_transfer(
     check_inputs(source, *inputs)
     written = [out for out in outputs if out is not None]
     owned = [subject / name for name in (*PREPARED, "model", "training", "model.json")]
-    poses = pose_folder(config.pose)
+    poses = pose_place(config.pose)
     behind = [] if config.background is None else check_background(config.background)
     check_outputs(written, [source, *inputs, *behind, *owned, *([] if poses is None else [poses])])
     info = probe(source)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.images import Image, resized
 from everybody_dance.machine import usable_cores
-from everybody_dance.pose.detection import Detection
+from everybody_dance.pose.everybody import Alone
 from everybody_dance.pose.mattes import MatteReader
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip
@@ -34,16 +34,12 @@ class Bystanders:
 
     Args:
         clips: how the frames are divided.
-        detections: of each clip.
+        alone: of each clip, what tells the person from others; None where there are none.
         size: (W, H) of the frames.
     """
 
-    def __init__(self, clips: Sequence[Clip], detections: Sequence[Detection], size: tuple[int, int]) -> None:
-        self._clips = [
-            (clip, detection.alone)
-            for clip, detection in zip(clips, detections, strict=True)
-            if detection.alone is not None
-        ]
+    def __init__(self, clips: Sequence[Clip], alone: Sequence[Alone | None], size: tuple[int, int]) -> None:
+        self._clips = [(clip, theirs) for clip, theirs in zip(clips, alone, strict=True) if theirs is not None]
         self._frames = max((clip.stop for clip in clips), default=0)
         self._size = size
 

@@ -78,7 +78,13 @@ def decode(request: Request, folder: Path, on_progress: OnProgress) -> Decoded:
             detections.append(detection)
             elsewhere.append(away)
             first += count
-    return Decoded(detections, tuple(clips), np.concatenate(elsewhere), Bystanders(clips, detections, request.size))
+    bystanders = Bystanders(clips, [detection.alone for detection in detections], request.size)
+    return Decoded(
+        detections,
+        tuple(clips),
+        np.concatenate(elsewhere),
+        bystanders,
+    )
 
 
 class _Lagging:
