@@ -318,12 +318,7 @@ class TestPrepare:
             return content_identity(path)
 
         def find(
-            frames: Iterator[np.ndarray],
-            _name: str,
-            _workers: int,
-            _size: object,
-            on_matte: Callable[..., None],
-            _tracker: object,
+            frames: Iterator[np.ndarray], _pool: object, _size: object, on_matte: Callable[..., None], *_: object
         ) -> tuple[np.ndarray, np.ndarray]:
             for index, _ in enumerate(frames):
                 on_matte(matte(keypoints, index))

@@ -187,8 +187,8 @@ _PRESETS: dict[str, tuple[Any, ...]] = {
     "judged":               (2,                 2,                2,                   2),
     "adversarial_from":     (0.4,               0.0,              0.0,                 0.3),
     "reconstruction":       (10.0,              0.0,              0.0,                 10.0),
-    "pyramid":              (10.0,              10.0,             10.0,                10.0),
-    "perceptual":           (1.0,               5.0,              10.0,                1.0),
+    "pyramid":              (5.0,               10.0,             10.0,                10.0),
+    "perceptual":           (3.0,               5.0,              10.0,                1.0),
     "feature_matching":     (2.0,               10.0,             10.0,                2.0),
     "adversarial":          (0.2,               1.0,              1.0,                 0.2),
 }
