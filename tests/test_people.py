@@ -109,7 +109,7 @@ class TestTracks:
 def everybody(*tracks: list[Person]) -> Everybody:
     """People who are seen in every frame."""
     frames = [list(people) for people in zip(*tracks, strict=True)]
-    return Everybody(tuple(follow_everybody(frames, FPS)), (200, 120), 3, FPS)
+    return Everybody(tuple(follow_everybody(frames, FPS)), (200, 120), FPS)
 
 
 class TestChoice:
@@ -134,7 +134,7 @@ class TestChoice:
         seen.save(path)
         again = Everybody.load(path)
         assert again is not None
-        assert (again.size, again.step, again.rate) == (seen.size, seen.step, seen.rate)
+        assert (again.size, again.rate) == (seen.size, seen.rate)
         assert [places(track) for track in again.tracks] == [places(track) for track in seen.tracks]
         assert np.array_equal(again.tracks[0].clothes, seen.tracks[0].clothes, equal_nan=True)
         whole = path.read_bytes()
@@ -145,9 +145,12 @@ class TestChoice:
         assert Everybody.load(path).tracks == ()  # type: ignore[union-attr]
 
 
+VIDEO = Fraction(30)  # frames a second, of which every third is looked at
+
+
 class TestAlone:
     def test_others_are_hidden_and_the_person_is_not(self) -> None:
-        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0)
+        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0, VIDEO)
         image = np.random.default_rng(0).integers(0, 255, (120, 200, 3)).astype(np.uint8)
         shown = alone.picture(4, image)
         them, other = person(40, 70).pose.xy[BODY].astype(int), person(110).pose.xy[BODY].astype(int)
@@ -156,10 +159,10 @@ class TestAlone:
         assert (alone.others(4)[other[:, 1], other[:, 0]] == 255).all()
         assert (alone.others(4)[them[:, 1], them[:, 0]] == 0).all()
         assert alone.crossed(4) == 0
-        assert Alone(everybody([person(40, 70)] * 9, [person(45)] * 9), 0).crossed(4) > 0.5
+        assert Alone(everybody([person(40, 70)] * 9, [person(45)] * 9), 0, VIDEO).crossed(4) > 0.5
 
     def test_somebody_else_is_not_recognized(self) -> None:
-        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0)
+        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0, VIDEO)
         assert alone.recognized(4, person(110)) is None
         found = alone.recognized(4, person(43, 70))
         assert found is not None
@@ -167,7 +170,7 @@ class TestAlone:
         assert alone.recognized(90, person(40, 70)) is None  # they are not there any more
 
     def test_an_arm_of_somebody_else_is_not_theirs(self) -> None:
-        alone = Alone(everybody([person(60, 70)] * 9, [person(90, 70)] * 9), 0)
+        alone = Alone(everybody([person(60, 70)] * 9, [person(90, 70)] * 9), 0, VIDEO)
         mixed, theirs = person(60, 70), person(90, 70)
         xy, confidence = mixed.pose.xy.copy(), mixed.pose.confidence.copy()
         xy[Joint.LEFT_WRIST], xy[LEFT_HAND] = theirs.pose.xy[Joint.LEFT_WRIST], theirs.pose.xy[LEFT_HAND]

@@ -135,7 +135,7 @@ def detect_video(
         kind, content = DETECTORS[pose], content or footage_identity(path)
         with DetectorPool(pose, workers, on_matte is not None) as pool:
             everybody = who_is_there(reader, content, kind, person, pool)
-            alone = None if everybody is None else _alone(everybody, person, path)
+            alone = None if everybody is None else _alone(everybody, person, path, reader.fps)
             entry = Entry(content, kind.name if alone is None else f"{kind.name}-person{alone.who + 1}", reader.fps)
             detection = _remembered(entry, kind, reader)
             mattes = None if detection is None or on_matte is None else entry.mattes(len(detection.keypoints))
@@ -177,7 +177,7 @@ def detect_video(
     return detection
 
 
-def _alone(everybody: Everybody, person: str, path: Path) -> Alone | None:
+def _alone(everybody: Everybody, person: str, path: Path, fps: Fraction) -> Alone | None:
     """What shows the detector the person who is meant, of several; the user is told who that is."""
     who = everybody.choose(person, path.name)
     count = len(everybody.tracks)
@@ -190,7 +190,7 @@ def _alone(everybody: Everybody, person: str, path: Path) -> Alone | None:
         people=count,
         person=who + 1,
     )
-    return Alone(everybody, who)
+    return Alone(everybody, who, fps)
 
 
 def _passing(

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
@@ -44,22 +45,20 @@ class Everybody:
     Attributes:
         tracks: of the people, the most prominent first; their frames count looks.
         size: (W, H) of the pictures that were looked at, in whose pixels the bodies are.
-        step: frames of the video from look to look.
         rate: looks a second.
     """
 
     tracks: tuple[Track, ...]
     size: tuple[int, int]
-    step: int
     rate: float
 
-    def pose(self, who: int, frame: int) -> Pose:
-        """The body of a person in a frame of the video; ``NOBODY`` where they are not seen."""
-        return self.tracks[who].at(frame / self.step, FORGET * self.rate)
+    def pose(self, who: int, second: float) -> Pose:
+        """The body of a person at a moment of the video; ``NOBODY`` where they are not seen."""
+        return self.tracks[who].at(second * self.rate, FORGET * self.rate)
 
-    def about(self, who: int, frame: int) -> Pose:
+    def about(self, who: int, second: float) -> Pose:
         """As ``pose``, but a person who is lost for a while is thought to be where they were seen last, or next."""
-        return self.tracks[who].at(frame / self.step, FORGET * self.rate, FORGET * self.rate)
+        return self.tracks[who].at(second * self.rate, FORGET * self.rate, FORGET * self.rate)
 
     def choose(self, person: str, video: str) -> int:
         """Which of the people is meant.
@@ -101,17 +100,17 @@ class Everybody:
             }
         counts = np.array([len(track) for track in self.tracks], np.int64)
         with replacing(path) as temporary:
-            np.savez_compressed(temporary, counts=counts, size=self.size, looks=(self.step, self.rate), **rows)
+            np.savez_compressed(temporary, counts=counts, size=self.size, rate=self.rate, **rows)
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
         """Read what ``save`` wrote; None where there is none, or it is damaged."""
         with suppress(Exception), np.load(path, allow_pickle=False) as arrays:  # a damaged file raises a dozen kinds
-            (width, height), (step, rate) = arrays["size"].tolist(), arrays["looks"].tolist()
+            width, height = arrays["size"].tolist()
             ends = np.cumsum(arrays["counts"])[:-1]
             rows = [np.split(arrays[row.name], ends) for row in fields(Track)] if len(arrays["counts"]) else []
             tracks = tuple(Track(*parts) for parts in zip(*rows, strict=True))
-            return cls(tracks, (width, height), int(step), rate)
+            return cls(tracks, (width, height), float(arrays["rate"]))
         return None
 
 
@@ -121,15 +120,16 @@ class Alone:
     Args:
         everybody: who is in the video.
         who: which of them is shown.
+        fps: rate at which frames are counted.
     """
 
-    def __init__(self, everybody: Everybody, who: int) -> None:
-        self._everybody, self.who = everybody, who
+    def __init__(self, everybody: Everybody, who: int, fps: Fraction) -> None:
+        self._everybody, self.who, self._fps = everybody, who, float(fps)
         self._others = [other for other in range(len(everybody.tracks)) if other != who]
 
     def picture(self, frame: int, image: Image) -> Image:
         """``image`` (h, w, 3), the frame as detectors see it, with everything else in one colour."""
-        them = self._everybody.pose(self.who, frame)
+        them = self._everybody.pose(self.who, frame / self._fps)
         shown = person_mask(them, self._everybody.size, AROUND) & (self.others(frame) == 0)
         colour = image.mean(axis=(0, 1)).astype(np.uint8)
         return np.where(shown[..., None], image, colour)
@@ -141,7 +141,7 @@ class Alone:
     def besides(self, frame: int, height: int) -> list[Pose]:
         """The bodies of the others in a frame, in pixels of a picture of that ``height``."""
         scale = np.float32(height / self._everybody.size[1])
-        poses = [self._everybody.about(who, frame) for who in self._others]
+        poses = [self._everybody.about(who, frame / self._fps) for who in self._others]
         return [Pose(pose.xy * scale, pose.confidence) for pose in poses if pose.person_seen]
 
     def crossed(self, frame: int) -> float:
@@ -154,14 +154,14 @@ class Alone:
         return np.asarray(np.any(masks, axis=0))
 
     def _mask(self, who: int, frame: int) -> NDArray[np.bool_]:
-        return person_mask(self._everybody.about(who, frame), self._everybody.size, WITH_CLOTHES)
+        return person_mask(self._everybody.about(who, frame / self._fps), self._everybody.size, WITH_CLOTHES)
 
     def recognized(self, frame: int, person: Person) -> Person | None:
         """What of somebody found in a frame is the person who was shown; None where it is somebody else.
 
         Where people overlap, a detector may give one the arm of the other.
         """
-        expected = self._everybody.pose(self.who, frame)
+        expected = self._everybody.pose(self.who, frame / self._fps)
         if not (expected.person_seen and person.pose.person_seen):
             return None
         height = max(float(body_height(expected.xy[None], expected.confidence[None])[0]), 1.0)
@@ -170,7 +170,7 @@ class Alone:
         away = np.linalg.norm(person.pose.xy - expected.xy, axis=1)
         lost = np.zeros(JOINT_COUNT, bool)
         for who in self._others:
-            other = self._everybody.pose(who, frame)
+            other = self._everybody.pose(who, frame / self._fps)
             if other.person_seen:
                 nearer = np.linalg.norm(person.pose.xy - other.xy, axis=1) < away / 2
                 lost |= nearer & (away > OTHERS_JOINT * height) & other.found & expected.found & person.pose.found

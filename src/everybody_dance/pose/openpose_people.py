@@ -65,7 +65,7 @@ class People:
         frames = self._for_frames(decoded, size)
         rate = float(fps) * decoded / max(len(source_indices), 1)
         tracks = tuple(follow_everybody(frames, rate))
-        who = Everybody(tracks, size, 1, rate).choose(person, video)
+        who = Everybody(tracks, size, rate).choose(person, video)
         xy, confidence = np.zeros((decoded, JOINT_COUNT, 2), np.float32), np.zeros((decoded, JOINT_COUNT), np.float32)
         for track in tracks[who : who + 1]:  # none where nobody is ever seen
             for frame, place in zip(track.frames, track.places, strict=True):

@@ -21,7 +21,7 @@ from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.pose.people import Person
 from everybody_dance.pose.tracks import follow_everybody
 from everybody_dance.video.identity import footage_identity
-from everybody_dance.video.reader import VideoReader
+from everybody_dance.video.reader import VideoInfo, VideoReader
 
 RATE = 7.5
 """Looks a second, about."""
@@ -48,24 +48,26 @@ def who_is_there(
     reader: VideoReader, content: str, kind: DetectorKind, person: str, pool: DetectorPool
 ) -> Everybody | None:
     """Everybody in a video; None where one person alone is seen, and nobody in particular is asked for."""
-    glances = Entry(content, kind.people_name, reader.fps).path.with_suffix(".glances.npy")
-    if person == LARGEST:
-        with suppress(OSError, ValueError):
-            if not np.load(glances, allow_pickle=False).any():
-                return None
-        several = several_people(reader, pool)
-        keep_array(glances, np.array([several], np.float64))
-        if not several:
-            return None
+    if person == LARGEST and not _seem_several(reader, content, kind, pool):
+        return None
     everybody = _everybody(reader, content, kind, pool)
     return everybody if len(everybody.tracks) > 1 or person != LARGEST else None
 
 
+def _seem_several(reader: VideoReader, content: str, kind: DetectorKind, pool: DetectorPool) -> bool:
+    kept = Entry(content, kind.people_name, reader.info.fps).path.with_suffix(".glances.npy")
+    with suppress(Exception):  # a damaged file makes NumPy raise a dozen kinds
+        return bool(np.load(kept, allow_pickle=False).any())
+    several = several_people(reader, pool)
+    keep_array(kept, np.array([several], np.float64))
+    return several
+
+
 def _everybody(reader: VideoReader, content: str, kind: DetectorKind, pool: DetectorPool) -> Everybody:
-    path = Entry(content, kind.people_name, reader.fps).path
+    path = Entry(content, kind.people_name, reader.info.fps).path
     everybody = Everybody.load(path)
     if everybody is None:
-        everybody = find_everybody(reader.info.path, reader.fps, pool)
+        everybody = find_everybody(reader.info, pool)
         with suppress(OSError, DanceError):
             everybody.save(path)
     return everybody
@@ -78,20 +80,21 @@ def several_people(reader: VideoReader, pool: DetectorPool) -> bool:
     return sum(count > 1 for count in seen) >= min(2, len(seen)) > 0
 
 
-def find_everybody(path: Path, fps: Fraction, pool: DetectorPool) -> Everybody:
+def find_everybody(info: VideoInfo, pool: DetectorPool) -> Everybody:
     """Follow everybody through a video, which is decoded for that.
 
+    Whatever rate its frames are wanted at, the same ones are looked at, so that everybody keeps their number.
+
     Args:
-        path: the video.
-        fps: rate at which frames are counted.
+        info: of the video.
         pool: finds the people.
 
     Raises:
         DanceError: the video cannot be read, or the detector stopped.
     """
-    step = max(round(fps / Fraction(RATE)), 1)
-    with VideoReader(path, fps=fps / step) as reader, events.stage(f"Looking who is in {path.name}") as stage:
-        finder = CutFinder(float(fps / step))
+    rate = info.fps / max(round(info.fps / Fraction(RATE)), 1)
+    with VideoReader(info.path, fps=rate) as reader, events.stage(f"Looking who is in {info.path.name}") as stage:
+        finder = CutFinder(float(rate))
 
         def passing() -> Iterator[Image]:
             for done, frame in enumerate(reader, 1):
@@ -100,8 +103,8 @@ def find_everybody(path: Path, fps: Fraction, pool: DetectorPool) -> Everybody:
                 stage(done, reader.announced_frames)
 
         found = list(pool.everybody(passing()))
-    tracks = follow_everybody(found, float(fps / step), finder.cuts())
-    return Everybody(tuple(tracks), detection_size(*reader.size), step, float(fps / step))
+    tracks = follow_everybody(found, float(rate), finder.cuts())
+    return Everybody(tuple(tracks), detection_size(*reader.size), float(rate))
 
 
 def _count(people: Iterable[Person]) -> int:

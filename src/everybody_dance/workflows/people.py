@@ -1,6 +1,7 @@
 """Who is in a video: everybody with a number, by which one of them can be chosen."""
 
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -107,25 +108,19 @@ def people(
 
 def _sheet(video: Path, everybody: Everybody) -> Image:
     """uint8 (H, W, 3): moments of a video, everybody with their numbers."""
-    with VideoReader(video) as reader:
-        looks = -(-(reader.announced_frames or MOMENTS) // everybody.step)
-        moments = set(np.linspace(0, max(looks - 1, 0), MOMENTS).astype(int).tolist())
+    with VideoReader(video, fps=Fraction(everybody.rate).limit_denominator(10**6)) as reader:
+        moments = set(np.linspace(0, max((reader.announced_frames or 1) - 1, 0), MOMENTS).astype(int).tolist())
         # Everybody once when they are seen best.
         moments |= {int(track.frames[track.confidence.sum(axis=1).argmax()]) for track in everybody.tracks}
-        with VideoReader(video, fps=reader.fps / everybody.step) as looking:
-            pictures = [_picture(frame, everybody, look) for look, frame in enumerate(looking) if look in moments]
-    if not pictures:
-        return np.zeros((1, WIDTH, 3), np.uint8)
+        pictures = [_picture(frame, everybody, look) for look, frame in enumerate(reader) if look in moments]
     pictures += [np.zeros_like(pictures[0])] * (-len(pictures) % COLUMNS)
-    return np.concatenate(
-        [np.concatenate(pictures[row : row + COLUMNS], 1) for row in range(0, len(pictures), COLUMNS)]
-    )
+    rows = [np.concatenate(pictures[first : first + COLUMNS], 1) for first in range(0, len(pictures), COLUMNS)]
+    return np.concatenate(rows)
 
 
 def _picture(frame: Image, everybody: Everybody, look: int) -> Image:
     size = WIDTH, max(round(WIDTH * frame.shape[0] / frame.shape[1]), 1)
     scale = np.float32(WIDTH / everybody.size[0])
-    poses = {who + 1: everybody.pose(who, look * everybody.step) for who in range(len(everybody.tracks))}
-    return numbered(
-        resized(frame, size), {number: Pose(pose.xy * scale, pose.confidence) for number, pose in poses.items()}
-    )
+    poses = [everybody.pose(who, look / everybody.rate) for who in range(len(everybody.tracks))]
+    scaled = {number: Pose(pose.xy * scale, pose.confidence) for number, pose in enumerate(poses, 1)}
+    return numbered(resized(frame, size), scaled)
