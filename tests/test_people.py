@@ -1,6 +1,5 @@
 """Several people in a video: followed, numbered, chosen, and told apart."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,6 @@ from everybody_dance.pose.mediapipe_people import clothes, once, squares
 from everybody_dance.pose.options import check_person
 from everybody_dance.pose.people import Person
 from everybody_dance.pose.tracks import Track, follow_everybody, unlikeness
-from everybody_dance.pose.who_is_there import find_people
 from everybody_dance.skeleton import BODY, LEFT_HAND, Joint
 from everybody_dance.subject.prepare.prepare import prepare
 from everybody_dance.video.reader import VideoReader
@@ -217,98 +215,91 @@ class TestPicture:
         assert np.isnan(unlikeness(nowhere, clothes(image, pose)))
 
 
-SIZE, RATE = (512, 288), Fraction(15)
-
-
-def duo(seconds: float, moves: Callable[[float], float] = lambda _: 0.0) -> list[Image]:
-    """Ada in her room, and before her Bruno, who stands beside her by so many pixels to the right."""
-    frames = []
-    for index in range(round(seconds * RATE)):
-        time = float(index / RATE)
-        ada, ben = (render(DANCERS[name], CHOREOGRAPHIES[steps], time, SIZE) for name, steps in PEOPLE)
-        way = np.float32([[1, 0, moves(time)], [0, 1, 0]])
-        covers = cv2.warpAffine(ben.mask.astype(np.uint8), way, SIZE) > 0
-        frames.append(np.where(covers[..., None], cv2.warpAffine(ben.image, way, SIZE), ada.image))
-    return frames
-
-
+SIZE, RATE, FRAMES = (512, 288), Fraction(10), 50
 PEOPLE = (("ada", "waves"), ("bruno", "steps"))
+
+
+def way(second: float) -> float:
+    """Pixels to the right of Ada: Bruno stands there, walks past her, before her, and stays on the other side."""
+    return float(np.interp(second, (1.5, 3.0), (150, -150)))
+
+
+@pytest.fixture(scope="module")
+def duo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Image]]:
+    """A video of Ada in her room with Bruno, and the pictures of her alone."""
+    alone, both = [], []
+    for index in range(FRAMES):
+        ada, bruno = (render(DANCERS[name], CHOREOGRAPHIES[steps], index / 10, SIZE) for name, steps in PEOPLE)
+        shift = np.array([[1, 0, way(index / 10)], [0, 1, 0]], np.float32)
+        covers = cv2.warpAffine(bruno.mask.astype(np.uint8), shift, SIZE) > 0
+        alone.append(ada.image)
+        both.append(np.where(covers[..., None], cv2.warpAffine(bruno.image, shift, SIZE), ada.image))
+    return write_video(tmp_path_factory.mktemp("duo") / "duo.mp4", both, RATE), alone
 
 
 @pytest.mark.slow
 class TestWholeVideos:
-    def test_each_of_two_is_found_as_if_alone(self, tmp_path: Path, findings: list[Finding]) -> None:
-        """Also while Bruno walks past Ada, before her."""
+    @pytest.fixture(autouse=True)
+    def shared_cache(self, duo: tuple[Path, list[Image]], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who is in the duo is found out once for all of these tests."""
+        monkeypatch.setenv("EVERYBODY_DANCE_CACHE", str(duo[0].with_name("cache")))
 
-        def moves(time: float) -> float:
-            return 200 - 100 * time
-
-        video = write_video(tmp_path / "duo.mp4", duo(4, moves), RATE)
-        truth = {name: clip_keypoints(name, steps, 60, RATE, SIZE) for name, steps in PEOPLE}
-        truth["bruno"] = replace(
-            truth["bruno"], xy=truth["bruno"].xy + np.array([[[moves(k / 15), 0]] for k in range(60)], np.float32)
-        )
-        found = {name: detect_video(video, person=where).keypoints for name, where in (("ada", "1"), ("bruno", "2"))}
-        errors = {
-            (one, other): np.median(np.linalg.norm(found[one].xy - truth[other].xy, axis=2)[:, 1:15])
-            for one in found
-            for other in truth
-        }
-        if errors["ada", "ada"] > errors["ada", "bruno"]:  # who is taller in the picture is not the point
-            found["ada"], found["bruno"] = found["bruno"], found["ada"]
+    def test_each_of_two_is_found_as_if_alone(self, duo: tuple[Path, list[Image]], findings: list[Finding]) -> None:
+        video, _ = duo
+        truth = {name: clip_keypoints(name, steps, FRAMES, RATE, SIZE) for name, steps in PEOPLE}
+        walk = np.array([[(way(index / 10), 0)] for index in range(FRAMES)], np.float32)
+        truth["bruno"] = replace(truth["bruno"], xy=truth["bruno"].xy + walk)
+        found = {"ada": detect_video(video, person="centre").keypoints}
+        found["bruno"] = detect_video(video, person="left").keypoints
         for name, keypoints in found.items():
             apart = np.linalg.norm(keypoints.xy - truth[name].xy, axis=2)[:, 1:15]
             seen = keypoints.found[:, 1:15] & truth[name].found[:, 1:15]
-            assert seen.mean() > 0.85, name
+            assert seen.mean() > 0.8, name
             assert np.median(apart[seen]) < 0.03 * SIZE[1], name
             # Never somebody else, from one end of the walk to the other.
-            assert (np.median(apart[seen.any(axis=1)], axis=1) < 0.15 * SIZE[1]).mean() > 0.95, name
+            assert (np.median(apart[seen.any(axis=1)], axis=1) < 0.15 * SIZE[1]).mean() > 0.9, name
         assert [finding.code for finding in findings].count("several-people") == 2
 
-    def test_one_alone_costs_no_second_look(self, tmp_path: Path, findings: list[Finding]) -> None:
-        frames = [render(DANCERS["ada"], CHOREOGRAPHIES["waves"], index / 15, SIZE).image for index in range(30)]
-        video = write_video(tmp_path / "one.mp4", frames, RATE)
+    def test_one_alone_costs_no_second_look(
+        self, duo: tuple[Path, list[Image]], tmp_path: Path, findings: list[Finding]
+    ) -> None:
+        video = write_video(tmp_path / "one.mp4", duo[1][:12], RATE)
         assert detect_video(video).alone is None
         assert not findings
         with pytest.raises(UsageError, match="no person 2"):
             detect_video(video, person="2")
 
-    def test_others_are_taken_out_of_the_footage(self, tmp_path: Path, findings: list[Finding]) -> None:
-        """Bruno stands beside Ada all the time, but for two seconds in which he walks past her."""
-
-        def moves(time: float) -> float:
-            return float(np.interp(time, (2, 4), (130, -130)))
-
-        video = write_video(tmp_path / "duo.mp4", duo(7, moves), RATE)
-        subject = prepare([video], tmp_path / "s", person="centre")
+    def test_others_are_taken_out_of_the_footage(
+        self, duo: tuple[Path, list[Image]], tmp_path: Path, findings: list[Finding]
+    ) -> None:
+        video, alone = duo
+        subject = prepare([video], tmp_path / "s", person="centre", holdout=0.5)
         assert {"several-people", "crossed"} <= {finding.code for finding in findings}
-        alone = [render(DANCERS["ada"], CHOREOGRAPHIES["waves"], k / 15, SIZE).image.astype(int) for k in (5, 80, 100)]
-        for index, expected in zip((5, 80, 100), alone, strict=True):
-            error = np.abs(subject.frame(index) - expected).max(axis=2)
+        for index in (3, 45):
+            error = np.abs(subject.frame(index) - alone[index].astype(int)).max(axis=2)
             assert (error > 60).mean() < 0.01
         usable = subject.manifest.usable
-        assert usable[:15].all()
-        assert not usable[38:52].any()
-        assert usable[75:].all()
+        assert usable[:6].all()
+        assert not usable[21:25].any()
+        assert usable[38:].mean() > 0.7  # their arms touch now and then
         assert subject.manifest.shows_place.all()
         # What was left out does not make the same preparation another one.
-        prepare([video], tmp_path / "s", person="centre")
+        prepare([video], tmp_path / "s", person="centre", holdout=0.5)
         assert findings[-1].code == "prepared-already"
 
-    def test_the_command_shows_who_is_who(self, tmp_path: Path) -> None:
-        video = write_video(tmp_path / "duo.mp4", duo(2, lambda _: 130), RATE)
+    def test_the_command_shows_who_is_who(self, duo: tuple[Path, list[Image]], tmp_path: Path) -> None:
+        video, _ = duo
         outcome = dance("people", video, "--out", tmp_path / "who.png", "--json")
         assert outcome.code == 0, outcome.stderr
         first, second = outcome.report["metrics"]["people"]
         assert (first["number"], second["number"]) == (1, 2)
-        assert abs(first["place"] - second["place"]) > 0.1
-        assert first["seconds"] > 1.5
+        assert 0.3 < min(first["place"], second["place"]) < max(first["place"], second["place"]) < 0.7
+        assert first["seconds"] > 3
         sheet = cv2.imread(str(tmp_path / "who.png"))
         assert sheet is not None
         assert sheet.shape[1] == 3 * 480
-        assert len(find_people(video).tracks) == 2  # remembered
-        for wrong, code in ((tmp_path / "who.gif", 2), (video, 2)):
-            assert dance("people", video, "--out", wrong).code == code
+        for wrong in (tmp_path / "who.gif", video):
+            assert dance("people", video, "--out", wrong).code == 2
 
 
 def test_with_openpose_somebody_is_chosen_too(tmp_path: Path) -> None:
