@@ -136,7 +136,8 @@ class Alone:
 
     def others(self, frame: int) -> Image:
         """uint8 (h, w), as large as detectors see the frame: 255 where the others are, and not the person."""
-        return np.asarray((self._covered(frame) & ~self._mask(self.who, frame)) * np.uint8(255))
+        covered, person = self._masks(frame, WITH_CLOTHES)
+        return np.asarray((covered & ~person) * np.uint8(255))
 
     def besides(self, frame: int, height: int) -> list[Pose]:
         """The bodies of the others in a frame, in pixels of a picture of that ``height``."""
@@ -146,15 +147,14 @@ class Alone:
 
     def crossed(self, frame: int) -> float:
         """Share of the person that lies behind or before others in a frame."""
-        person = self._mask(self.who, frame)
-        return float((self._covered(frame) & person).sum() / max(int(person.sum()), 1))
+        covered, person = self._masks(frame, 0.0)
+        return float((covered & person).sum() / max(int(person.sum()), 1))
 
-    def _covered(self, frame: int) -> NDArray[np.bool_]:
-        masks = [self._mask(who, frame) for who in self._others]
-        return np.asarray(np.any(masks, axis=0))
-
-    def _mask(self, who: int, frame: int) -> NDArray[np.bool_]:
-        return person_mask(self._everybody.about(who, frame / self._fps), self._everybody.size, WITH_CLOTHES)
+    def _masks(self, frame: int, grow: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """bool (h, w) each: where the others are, and where the person is, with a margin in body heights."""
+        second, size = frame / self._fps, self._everybody.size
+        others = [person_mask(self._everybody.about(who, second), size, grow) for who in self._others]
+        return np.any(others, axis=0), person_mask(self._everybody.about(self.who, second), size, grow)
 
     def recognized(self, frame: int, person: Person) -> Person | None:
         """What of somebody found in a frame is the person who was shown; None where it is somebody else.
