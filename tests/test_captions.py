@@ -18,6 +18,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import MatteWriter
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip
+from everybody_dance.subject.prepare.bystanders import Bystanders
 from everybody_dance.subject.prepare.captions import caption_zone
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.find_place import Place, find_place
@@ -101,7 +102,8 @@ def prepared(folder: Path, frames: list[Image]) -> Place:
         for index, image in enumerate(frames):
             write_frame(folder, index, image)
             writer.write(mattes[index])
-    decoded = Decoded([], (Clip(first=0, holdout=FRAMES - 10, stop=FRAMES),), np.zeros(FRAMES, bool))
+    clips = (Clip(first=0, holdout=FRAMES - 10, stop=FRAMES),)
+    decoded = Decoded([], clips, np.zeros(FRAMES, bool), Bystanders(clips, [None], keypoints.size))
     return find_place(folder, decoded, keypoints, np.arange(FRAMES - 10))
 
 

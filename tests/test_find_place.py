@@ -11,6 +11,7 @@ from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import MatteReader, MatteWriter
 from everybody_dance.subject.folder import MATTES
 from everybody_dance.subject.manifest import Clip
+from everybody_dance.subject.prepare.bystanders import Bystanders
 from everybody_dance.subject.prepare.decode import Decoded
 from everybody_dance.subject.prepare.find_place import Place, find_place
 from everybody_dance.subject.subject import read_frame, write_frame
@@ -30,7 +31,8 @@ def find(folder: Path, behind: list[Image]) -> tuple[Keypoints, Place]:
             person = matte(keypoints, index)
             write_frame(folder, index, np.where(person[..., None] > 0, picture(keypoints, index), background))
             mattes.write(person)
-    decoded = Decoded([], (Clip(first=0, holdout=FRAMES, stop=FRAMES),), np.zeros(FRAMES, bool))
+    clips = (Clip(first=0, holdout=FRAMES, stop=FRAMES),)
+    decoded = Decoded([], clips, np.zeros(FRAMES, bool), Bystanders(clips, [None], SIZE))
     return keypoints, find_place(folder, decoded, keypoints, np.arange(FRAMES))
 
 

@@ -23,8 +23,8 @@ from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, J
 PLAYS_A_PART = 0.3
 """Who counts for less than this share of the most prominent person is not meant by left, right and centre."""
 
-WITH_CLOTHES = 0.05
-"""Margin around the joints within which a person's pixels lie, in body heights."""
+WITH_CLOTHES, CLOSE = 0.05, 0.02
+"""Margins around others within which their pixels lie, and around the person where they do not, in body heights."""
 
 AROUND = 0.45
 """What is farther from every joint of the person than this is not shown to the detector, in body heights."""
@@ -136,7 +136,7 @@ class Alone:
 
     def others(self, frame: int) -> Image:
         """uint8 (h, w), as large as detectors see the frame: 255 where the others are, and not the person."""
-        covered, person = self._masks(frame, WITH_CLOTHES)
+        covered, person = self._masks(frame, WITH_CLOTHES, CLOSE)
         return np.asarray((covered & ~person) * np.uint8(255))
 
     def besides(self, frame: int, height: int) -> list[Pose]:
@@ -147,14 +147,14 @@ class Alone:
 
     def crossed(self, frame: int) -> float:
         """Share of the person that lies behind or before others in a frame."""
-        covered, person = self._masks(frame, 0.0)
+        covered, person = self._masks(frame, 0.0, 0.0)
         return float((covered & person).sum() / max(int(person.sum()), 1))
 
-    def _masks(self, frame: int, grow: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """bool (h, w) each: where the others are, and where the person is, with a margin in body heights."""
+    def _masks(self, frame: int, grow: float, own: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """bool (h, w) each: where the others are, and where the person is, with margins in body heights."""
         second, size = frame / self._fps, self._everybody.size
         others = [person_mask(self._everybody.about(who, second), size, grow) for who in self._others]
-        return np.any(others, axis=0), person_mask(self._everybody.about(self.who, second), size, grow)
+        return np.any(others, axis=0), person_mask(self._everybody.about(self.who, second), size, own)
 
     def recognized(self, frame: int, person: Person) -> Person | None:
         """What of somebody found in a frame is the person who was shown; None where it is somebody else.

@@ -19,7 +19,7 @@ from everybody_dance.subject.manifest import Clip
 from everybody_dance.subject.prepare.registration import Registration
 from everybody_dance.subject.subject import read_frame, write_frame
 
-CROSSED = 0.05
+CROSSED = 0.02
 """A frame in which more than this share of the person lies behind or before somebody else is left out."""
 
 MOST_CROSSED = 0.5

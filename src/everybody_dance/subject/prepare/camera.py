@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.drawing.person_mask import person_mask
+from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.subject.prepare.light import gain_to, multiplied
 
@@ -59,6 +60,7 @@ def measure_stillness(
     keypoints: Keypoints,
     usable: Sequence[int] | NDArray[np.int64],
     edges: Sequence[int] = (),
+    others: Callable[[int], Image | None] = lambda index: None,
 ) -> Stillness:
     """Compare frames with the middle one: track corners of the background to each.
 
@@ -67,10 +69,17 @@ def measure_stillness(
         keypoints: of all frames.
         usable: frames that may be used.
         edges: first frames of clips. What another clip than the middle frame's shows of another place is no motion.
+        others: gives where other people are in a frame, uint8 (H, W); None where there is nobody else.
     """
+
+    def background_of(index: int) -> NDArray[np.bool_]:
+        besides = others(index)
+        background = ~person_mask(keypoints.pose(index), keypoints.size, 0.15)
+        return background if besides is None else background & (besides == 0)
+
     chosen = np.asarray(usable)[np.unique(np.linspace(0, len(usable) - 1, LOOKS).astype(int))]
     middle = int(chosen[len(chosen) // 2])
-    middle_frame, background = frame(middle), _background(keypoints, middle)
+    middle_frame, background = frame(middle), background_of(middle)
     reference = _grey(middle_frame)
     corners = cv2.goodFeaturesToTrack(reference, FEATURES, 0.005, 5, mask=background.astype(np.uint8))
     height = keypoints.size[1]
@@ -78,7 +87,7 @@ def measure_stillness(
     displacements = []
     for index in chosen:
         picture = frame(int(index))
-        both = background & _background(keypoints, int(index))
+        both = background & background_of(int(index))
         if both.mean() < 0.05:
             continue
         gain = gain_to(middle_frame, picture, both)  # corners are not found again in another light
@@ -119,7 +128,3 @@ def _shows_something_else(reference: NDArray[np.uint8], picture: NDArray[np.uint
 
 def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _background(keypoints: Keypoints, index: int) -> NDArray[np.bool_]:
-    return ~person_mask(keypoints.pose(index), keypoints.size, 0.15)

@@ -86,8 +86,8 @@ def find_place(folder: Path, decoded: Decoded, keypoints: Keypoints, training: N
         DanceError: the clips show different places (``different-places``).
     """
     edges = [clip.first for clip in decoded.clips]
-    stillness = measure_stillness(partial(_frame, folder), keypoints, training, edges)
     others = decoded.bystanders
+    stillness = measure_stillness(partial(_frame, folder), keypoints, training, edges, others.mask)
     with closing(MatteReader(folder / MATTES)) as mattes:
         covered = partial(others.covered, mattes.matte) if others else mattes.matte
         filmed = _Footage(partial(_frame, folder), covered, keypoints, training)
