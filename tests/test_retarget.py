@@ -299,6 +299,13 @@ def test_travel_that_fits_is_kept() -> None:
     np.testing.assert_allclose(x, 250 + normalized.scale * (root(source)[:, 0] - 319), atol=0.01)
 
 
+def test_travel_for_which_there_is_no_room_is_not_told_in_percent(findings: list[Finding]) -> None:
+    source = clip([standing(100 + 4.4 * t, 400, 200) for t in range(100)], SIZE)
+    narrow = PoseStatistics(center_x=10, ground=_range(200, 200, 200, 150, 150), hips=None)
+    assert normalize(source, narrow, (20, 256)).sideways == 0
+    assert "stays in one place" in findings[0].message
+
+
 def test_travel_that_does_not_fit_is_shrunk_by_one_constant(findings: list[Finding]) -> None:
     source = clip([standing(100 + 4.4 * t, 400, 200) for t in range(100)], SIZE)
     narrow = PoseStatistics(center_x=100, ground=_range(200, 200, 200, 150, 150), hips=None)

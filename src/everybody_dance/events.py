@@ -156,6 +156,7 @@ class Stage:
     def __init__(self, title: str) -> None:
         self.title = title
         self._began = time.monotonic()
+        self._first: tuple[float, int] | None = None  # when something was done first, and how much
         self._last = Progress(title, 0, None)
         emit(self._last)
 
@@ -165,14 +166,19 @@ class Stage:
         Args:
             done, total: counts; ``total`` is None where it is not known.
             detail: more to show.
-            seconds_left: by default estimated from the average speed so far.
+            seconds_left: by default estimated from the average speed since the first report, so that neither a slow
+                start nor what was done before counts.
 
         Raises:
             Cancelled: the work was asked to stop.
         """
-        elapsed = time.monotonic() - self._began
-        if seconds_left is None and total and done > 0 and elapsed > SECONDS_BEFORE_ESTIMATE:
-            seconds_left = elapsed * max(total - done, 0) / done
+        now = time.monotonic()
+        if self._first is None and done > 0:
+            self._first = now, done
+        if seconds_left is None and total and self._first is not None and now - self._began > SECONDS_BEFORE_ESTIMATE:
+            since, before = self._first
+            if done > before:
+                seconds_left = (now - since) * max(total - done, 0) / (done - before)
         self._last = Progress(self.title, done, total, seconds_left, detail)
         emit(self._last)
         check_cancelled()

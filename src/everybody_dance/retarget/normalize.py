@@ -236,10 +236,9 @@ def _findings(whose: str | None, clamped_share: float, sideways: float) -> tuple
         )
         findings.append(Finding("often-clamped", "warning", message, {"share": clamped_share}))
     if sideways < 1:
-        message = (
-            "The source moves farther sideways than fits the target's picture; its travel is shrunk to"
-            f" {100 * sideways:.0f} %."
-        )
+        percent = round(100 * sideways)
+        left = f"is shrunk to {percent} %" if percent else "is left out, and the dance stays in one place"
+        message = f"The source moves farther sideways than fits the target's picture; its travel {left}."
         findings.append(Finding("travel-shrunk", "warning", message, {"left": sideways}))
     return tuple(findings)
 

@@ -130,7 +130,7 @@ def _warn(performer: Performer, dance: Dance) -> None:
     if not seen.all():
         events.warn(
             "person-not-seen",
-            f"In {(~seen).sum()} of {len(seen)} frames of the source nobody is seen; they show the empty place.",
+            f"In {(~seen).sum()} of {len(seen)} frames of the source the dancer is not seen; the place is empty there.",
             frames=int((~seen).sum()),
             total=len(seen),
         )

@@ -173,7 +173,7 @@ def _times(
 
 def _told(seconds: Sequence[tuple[float, float]]) -> str:
     times = ", ".join(f"{first:.1f} to {stop:.1f} s" for first, stop in seconds[:5])
-    return times + (f" and {len(seconds) - 5} times more" if len(seconds) > 5 else "")
+    return times + (f" and {len(seconds) - 5} more" if len(seconds) > 5 else "")
 
 
 def _joined(parts: Sequence[Keypoints]) -> Keypoints:
