@@ -13,8 +13,11 @@ from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics, measure, pose_statistics
 from everybody_dance.retarget.together import place_together, stay_together
 from everybody_dance.skeleton import ANKLES, Joint
+from everybody_dance.synthesis.config import TransferConfig
+from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.together import Layer, with_others
 from everybody_dance.video.reader import VideoReader
+from everybody_dance.workflows.transfer import find_dance
 from figures import clip, standing
 from subjects import swaying
 from worlds import LittleWorld, dance, write_openpose, write_video
@@ -205,6 +208,22 @@ def test_everybody_is_whom_the_poses_tell_of(little_world: LittleWorld, duet: tu
         assert outcome.code == 0, outcome.stderr
         frames.append((tmp_path / name / "frame-000006.png").read_bytes())
     assert frames[0] == frames[1]
+
+
+def test_of_whom_too_little_is_seen_everybody_dances_without(
+    little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(source: Path, statistics: PoseStatistics, size: tuple[int, int], config: TransferConfig) -> Dance:
+        if config.person == "2":
+            raise DanceError("no-person", "Too little is seen of person 2.")
+        return find_dance(source, statistics, size, config)
+
+    monkeypatch.setattr("everybody_dance.workflows.transfer.find_dance", found)
+    arguments = ("transfer", little_world.subject, duet[0], "--pose", duet[1], "--person", "all")
+    outcome = dance(*arguments, "--out", tmp_path / "o.mp4", "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert "left-out" in [finding["code"] for finding in outcome.report["findings"]]
+    assert len(list(VideoReader(tmp_path / "o.mp4"))) == 12
 
 
 def test_where_one_of_them_is_seen_the_place_is_not_empty(little_world: LittleWorld, tmp_path: Path) -> None:

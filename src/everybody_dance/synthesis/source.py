@@ -81,7 +81,9 @@ def read_dance(
     detection = detect_video(source, pose, person=person, follow_camera=normalized, on_progress=on_progress)
     keypoints = clean(detection.keypoints, detection.cuts, smoothing)
     if not keypoints.person_seen.any():
-        raise DanceError("no-person", f"No person was found in {source}.")
+        alone = detection.alone
+        whom = "No person was found" if alone is None else f"Too little is seen of person {alone.who + 1}"
+        raise DanceError("no-person", f"{whom} in {source}.")
     if not normalized:
         scale = np.full(len(keypoints), fit_whole(keypoints.size, size)[0])
         placed = place_unchanged(keypoints, size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from everybody_dance import events
-from everybody_dance.errors import UsageError
+from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
@@ -124,9 +124,14 @@ def transfer(
             return find_dance(request.source, manifest.statistics, manifest.size, replace(config, person=person))
 
         dance = theirs(performer, "1" if everybody else config.person)
-        if everybody:
-            others = [(performer, str(number)) for number in range(2, dance.detection.people + 1)]
         members = [(member, theirs(member, person)) for member, person in others]
+        for number in range(2, dance.detection.people + 1) if everybody else ():
+            try:
+                members.append((performer, theirs(performer, str(number))))
+            except DanceError as error:
+                if error.code != "no-person":
+                    raise
+                events.warn("left-out", f"{error.message} They are left out.", person=number)
         _check_different([dance, *(other for _, other in members)], request.source)
         return paint(
             performer,
