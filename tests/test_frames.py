@@ -71,11 +71,11 @@ def test_where_no_folder_can_be_made_is_known_before_the_work(tmp_path: Path, mo
         raise PermissionError(errno.EPERM, "not permitted", str(folder))
 
     before = sorted(tmp_path.iterdir())
-    check_transfer(quiet, [tmp_path / "frames"], tmp_path / "s", TransferConfig())
+    check_transfer(quiet, [tmp_path / "frames"], [tmp_path / "s"], TransferConfig())
     assert sorted(tmp_path.iterdir()) == before
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(DanceError) as caught:
-        check_transfer(quiet, [tmp_path / "frames"], tmp_path / "s", TransferConfig())
+        check_transfer(quiet, [tmp_path / "frames"], [tmp_path / "s"], TransferConfig())
     assert caught.value.code == "cannot-write"
     assert sorted(tmp_path.iterdir()) == before
 
@@ -116,7 +116,7 @@ def test_the_subject_may_not_lie_within(little_world: LittleWorld, tmp_path: Pat
     assert request.folder == tmp_path / "frames.subject"
     for subject in (request.out, request.out / "s"):
         with pytest.raises(UsageError) as caught:
-            check_transfer(request.source, [request.out], subject, TransferConfig())
+            check_transfer(request.source, [request.out], [subject], TransferConfig())
         assert caught.value.code == "overwrites-input"
 
 
@@ -124,7 +124,7 @@ def test_sound_is_left_out_and_said(tmp_path: Path, findings: list[Finding]) -> 
     loud = encode(tmp_path / "loud.mp4", [flat(90)] * 25, click_at=0.2, seconds_of_sound=1)
     quiet = encode(tmp_path / "quiet.mp4", [flat(90)] * 3)
     for source, codes in ((quiet, []), (loud, ["frames-without-sound"])):
-        check_transfer(source, [tmp_path / "frames"], tmp_path / "s", TransferConfig())
+        check_transfer(source, [tmp_path / "frames"], [tmp_path / "s"], TransferConfig())
         assert [finding.code for finding in findings] == codes
 
 

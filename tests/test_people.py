@@ -13,6 +13,7 @@ from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.render import DANCERS, clip_keypoints, render
 from everybody_dance.errors import UsageError
 from everybody_dance.events import Finding
+from everybody_dance.files import cache_folder
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Array, Pose
 from everybody_dance.pose.detection import detect_video
@@ -102,6 +103,17 @@ class TestTracks:
         assert not track.at(12, FPS).person_seen
         assert not track.at(-3, FPS).person_seen
         assert track.at(-3, FPS, hold=4).person_seen
+
+    def test_nothing_is_held_across_a_cut(self) -> None:
+        """Who is elsewhere after it was not on the way there, and who is gone leaves nothing behind."""
+        frames = [[person(20, worn=RED), person(100, worn=BLUE)]] * 10 + [[person(160, worn=RED)]] * 10
+        tracks = follow_everybody(frames, FPS, cuts=(10,))
+        (red,) = (who for who, track in enumerate(tracks) if len(track) == 20)
+        seen = Everybody(tuple(tracks), (200, 120), FPS, (10,))
+        necks = [seen.pose(red, second).xy[Joint.NECK, 0] for second in (0.9, 0.92, 0.98, 1.0)]
+        assert necks == pytest.approx([20, 20, 160, 160], abs=1e-4)
+        assert seen.about(1 - red, 0.92).person_seen
+        assert not any(seen.about(1 - red, second).person_seen for second in (0.98, 1.0, 1.1))
 
 
 def everybody(*tracks: list[Person]) -> Everybody:
@@ -300,6 +312,29 @@ class TestWholeVideos:
         assert sheet.shape[1] == 3 * 480
         for wrong in (tmp_path / "who.gif", video):
             assert dance("people", video, "--out", wrong).code == 2
+
+    def test_what_was_remembered_and_is_damaged_is_found_anew(self, tmp_path: Path) -> None:
+        video = write_video(tmp_path / "v.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3)
+        for content in (b"", b"\x93NUMPY", b"\x93NUMPY\x01\0\x10\0{'descr': [}       \n", b"x" * 99):
+            detect_video(video)
+            kept = list((cache_folder() / "keypoints").iterdir())
+            assert any(path.name.endswith(".glances.npy") for path in kept)
+            for path in kept:
+                path.write_bytes(content)
+            assert len(detect_video(video).keypoints) == 3
+
+
+def test_openpose_people_are_followed_through_cuts(tmp_path: Path) -> None:
+    """Who stands elsewhere after one is known by their size; without it they would be two."""
+    pictures = [np.full((120, 200, 3), 250 * (index >= 12), np.uint8) for index in range(24)]
+    for picture in pictures[12:]:
+        picture[:, ::2] = 90
+    video = write_video(tmp_path / "v.mp4", pictures)
+    early, late = clip([standing(40, 110, 70)] * 24, (200, 120)), clip([standing(160, 110, 70)] * 24, (200, 120))
+    early.xy[12:] = late.xy[12:]
+    pose = write_openpose(tmp_path / "poses", early)
+    assert detect_video(video, pose).cuts == (12,)
+    assert detect_video(video, pose).keypoints.person_seen.all()
 
 
 def test_with_openpose_somebody_is_chosen_too(tmp_path: Path) -> None:

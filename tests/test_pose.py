@@ -129,7 +129,7 @@ class TestOpenPose:
     def test_orders(self, tmp_path: Path, count: int, option: str, joint: Joint, number: int) -> None:
         write_json(tmp_path, 0, count)
         people = openpose_files.read_people(f"{tmp_path}{option}")
-        keypoints = people.follow(LARGEST, [0], SIZE, FPS, "a.mp4")
+        keypoints, _ = people.follow(LARGEST, [0], SIZE, FPS, "a.mp4")
         assert keypoints.xy[0, joint].tolist() == [number + 1.5, number + 2.5]
         assert people.supplied[joint]
         assert keypoints.confidence[0, LEFT_HAND].all()
@@ -139,7 +139,7 @@ class TestOpenPose:
         for index in range(3):
             write_json(tmp_path, index, 25)
         people = openpose_files.read_people(str(tmp_path))
-        assert len(people.follow(LARGEST, [0, 0, 1, 2, 2], SIZE, FPS, "a.mp4")) == 5
+        assert len(people.follow(LARGEST, [0, 0, 1, 2, 2], SIZE, FPS, "a.mp4")[0]) == 5
         with pytest.raises(DanceError, match="3") as caught:
             people.follow(LARGEST, [0, 1, 2, 3], SIZE, FPS, "a.mp4")
         assert caught.value.code == "bad-poses"
@@ -198,7 +198,7 @@ class TestOpenPose:
 
     def test_the_authors_own_files(self, footage: Path) -> None:
         people = openpose_files.read_people(str(footage / "openpose"))
-        keypoints = people.follow(LARGEST, [0, 1, 2], (1920, 1080), FPS, "a.mp4")
+        keypoints, _ = people.follow(LARGEST, [0, 1, 2], (1920, 1080), FPS, "a.mp4")
         # Standing: the nose above the neck above the hips above the ankles.
         heights = keypoints.xy[0, [Joint.NOSE, Joint.NECK, Joint.MID_HIP, Joint.RIGHT_ANKLE], 1]
         assert (np.diff(heights) > 50).all()

@@ -2,18 +2,22 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from everybody_dance.commands.options import member
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.retarget.normalize import normalize
+from everybody_dance.retarget.normalize import normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics, measure, pose_statistics
-from everybody_dance.retarget.together import place_together
+from everybody_dance.retarget.together import place_together, stay_together
 from everybody_dance.skeleton import ANKLES, Joint
+from everybody_dance.synthesis.config import TransferConfig
+from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.together import Layer, with_others
 from everybody_dance.video.reader import VideoReader
+from everybody_dance.workflows.transfer import find_dance
 from figures import clip, standing
 from subjects import swaying
 from worlds import LittleWorld, dance, write_openpose, write_video
@@ -76,6 +80,16 @@ def test_somebody_of_whom_too_little_is_seen_is_refused() -> None:
     assert error.value.code == "too-little-seen"
 
 
+def test_not_normalized_all_stay_where_they_are() -> None:
+    """However large the others' own frames are."""
+    sources, sizes = [dancer(280, 400, 200), dancer(380, 420, 150)], [PLACE, (1600, 900)]
+    moved = stay_together(sources, sizes)
+    for source, size, one in zip(sources, sizes, moved, strict=True):
+        found, expected = one.keypoints(place_unchanged(source, size), PLACE), place_unchanged(source, PLACE)
+        assert found.xy == pytest.approx(expected.xy, abs=0.01)
+    assert (moved[0].place[:, 1] < moved[1].place[:, 1]).all()
+
+
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -134,22 +148,116 @@ def test_two_dance_as_one_only_once(little_world: LittleWorld, tmp_path: Path) -
     assert outcome.error[0] == "same-person"
 
 
-def test_a_duet_is_painted(little_world: LittleWorld, tmp_path: Path) -> None:
-    """The same performer twice, as the two people that OpenPose saw; with a background, and before nothing as well."""
+@pytest.fixture
+def duet(tmp_path: Path) -> tuple[Path, str]:
+    """A video, and OpenPose's two people in it."""
     frames = 12
-    left, right = (swaying(frames, (160, 120)), swaying(frames, (160, 120)))
     left, right = (
         Keypoints(one.xy * 0.8 + np.float32(way), one.confidence, one.size, one.fps)
-        for one, way in ((left, (-30, 20)), (right, (60, 20)))
+        for one, way in ((swaying(frames, (160, 120)), (-30, 20)), (swaying(frames, (160, 120)), (60, 20)))
     )
     video = write_video(tmp_path / "v.mp4", [np.zeros((120, 160, 3), np.uint8)] * frames)
-    pose = write_openpose(tmp_path / "poses", left, also=right)
+    return video, write_openpose(tmp_path / "poses", left, also=right)
+
+
+def test_a_duet_is_painted(little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path) -> None:
+    """The same performer twice, as the two people that OpenPose saw; with a background, and before nothing as well."""
+    video, pose = duet
     arguments = ("transfer", little_world.subject, video, "--pose", pose, "--person", "left")
     for name, more in (("a.mp4", ()), ("b.mp4", ("--background", "#00B140")), ("c", ("--background", "none"))):
         out = tmp_path / name
         outcome = dance(*arguments, "--with", f"{little_world.subject}:right", "--out", out, *more, "--json")
         assert outcome.code == 0, outcome.stderr
         if name != "c":
-            assert len(list(VideoReader(out))) == frames
+            assert len(list(VideoReader(out))) == 12
         else:
-            assert len(list(out.glob("*.png"))) == frames
+            assert len(list(out.glob("*.png"))) == 12
+
+
+def test_a_comparison_shows_all_of_them(little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path) -> None:
+    """Where the result is transparent as well."""
+    arguments = ("transfer", little_world.subject, duet[0], "--pose", duet[1], "--person", "left", "--compare")
+    shown = []
+    for name, more in (("a.mp4", ()), ("b.mov", ("--background", "none"))):
+        out = tmp_path / name
+        outcome = dance(*arguments, "--with", f"{little_world.subject}:right", "--out", out, *more, "--json")
+        assert outcome.code == 0, outcome.stderr
+        shown.append(np.stack(list(VideoReader(out.with_suffix(".comparison.mp4")))).astype(float))
+    assert np.abs(shown[0] - shown[1]).max() < 60  # they are compressed
+
+
+def test_not_normalized_the_first_one_stays_in_place(
+    little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path
+) -> None:
+    arguments = ("transfer", little_world.subject, duet[0], "--pose", duet[1], "--person", "left", "--no-normalize")
+    frames = []
+    for name, more in (("a", ()), ("b", ("--with", f"{little_world.subject}:right"))):
+        outcome = dance(*arguments, *more, "--out", tmp_path / name, "--json")
+        assert outcome.code == 0, outcome.stderr
+        frames.append(cv2.imread(str(tmp_path / name / "frame-000006.png")).astype(float))
+    left = slice(0, frames[0].shape[1] // 3)
+    assert np.abs(frames[0] - frames[1])[:, left].mean() < 1
+
+
+def test_everybody_is_whom_the_poses_tell_of(little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path) -> None:
+    """The detector would see nobody in this black video."""
+    arguments = ("transfer", little_world.subject, duet[0], "--pose", duet[1])
+    frames = []
+    for name, more in (("a", ("--person", "all")), ("b", ("--person", "1", "--with", f"{little_world.subject}:2"))):
+        outcome = dance(*arguments, *more, "--out", tmp_path / name, "--json")
+        assert outcome.code == 0, outcome.stderr
+        frames.append((tmp_path / name / "frame-000006.png").read_bytes())
+    assert frames[0] == frames[1]
+
+
+def test_of_whom_too_little_is_seen_everybody_dances_without(
+    little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(source: Path, statistics: PoseStatistics, size: tuple[int, int], config: TransferConfig) -> Dance:
+        if config.person == "2":
+            raise DanceError("no-person", "Too little is seen of person 2.")
+        return find_dance(source, statistics, size, config)
+
+    monkeypatch.setattr("everybody_dance.workflows.transfer.find_dance", found)
+    arguments = ("transfer", little_world.subject, duet[0], "--pose", duet[1], "--person", "all")
+    outcome = dance(*arguments, "--out", tmp_path / "o.mp4", "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert "left-out" in [finding["code"] for finding in outcome.report["findings"]]
+    assert len(list(VideoReader(tmp_path / "o.mp4"))) == 12
+
+
+def test_where_one_of_them_is_seen_the_place_is_not_empty(little_world: LittleWorld, tmp_path: Path) -> None:
+    """Each alone in half of the frames."""
+    early, late = swaying(12, (160, 120)), swaying(12, (160, 120))
+    early.confidence[6:], late.confidence[:6] = 0, 0
+    late.xy[..., 0] += 40
+    video = write_video(tmp_path / "v.mp4", [np.zeros((120, 160, 3), np.uint8)] * 12)
+    pose = write_openpose(tmp_path / "poses", early, also=late)
+    arguments = ("transfer", little_world.subject, video, "--pose", pose, "--smooth", "none")
+    together = ("--person", "left", "--with", f"{little_world.subject}:right")
+    outcome = dance(*arguments, *together, "--out", tmp_path / "o.mp4", "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.report["metrics"]["transfer"]["without_person"] == 0
+    assert "person-not-seen" not in outcome.stdout
+
+
+def test_who_cannot_be_cut_out_dances_alone(little_world: LittleWorld, duet: tuple[Path, str], tmp_path: Path) -> None:
+    """Neither first, nor along, nor as everybody."""
+    whole = little_world.copy_of_subject(tmp_path / "whole")
+    manifest = whole / "model" / "model.json"
+    manifest.write_text(manifest.read_text().replace('"over_plate": true', '"over_plate": false'))
+    for first, more in (
+        (whole, ("--person", "1", "--with", f"{little_world.subject}:2")),
+        (little_world.subject, ("--person", "1", "--with", f"{whole}:2")),
+        (whole, ("--person", "all")),
+    ):
+        arguments = ("transfer", first, duet[0], "--pose", duet[1], *more)
+        outcome = dance(*arguments, "--out", tmp_path / "o.mp4", "--json")
+        assert outcome.error[0] == "no-matte", outcome.stderr
+
+
+def test_nothing_is_written_into_a_member(little_world: LittleWorld, tmp_path: Path) -> None:
+    ben = little_world.copy_of_subject(tmp_path / "ben")
+    arguments = ("transfer", little_world.subject, little_world.source, "--with", f"{ben}:2")
+    outcome = dance(*arguments, "--out", ben / "model" / "o.mp4", "--json")
+    assert outcome.error[0] == "overwrites-input"

@@ -44,6 +44,7 @@ class Detection:
         camera: where each frame was taken, as ``CameraTracker.path``; None where it was not followed.
         alone: what tells the person from the others in the video; None where one alone is seen, and with OpenPose's
             files.
+        people: whom ``--person`` may number; 1 also where nobody is seen, or one alone at a glance.
     """
 
     keypoints: Keypoints
@@ -52,6 +53,7 @@ class Detection:
     supplied: NDArray[np.bool_]
     camera: NDArray[np.float64] | None = None
     alone: Alone | None = None
+    people: int = 1
 
 
 def check_pose(pose: str) -> None:
@@ -161,7 +163,9 @@ def detect_video(
         if tracker is not None:
             camera = tracker.path(detection.cuts)
             entry.keep_camera(camera)
-        detection = replace(detection, camera=camera, alone=alone)
+        detection = replace(
+            detection, camera=camera, alone=alone, people=1 if everybody is None else max(len(everybody.tracks), 1)
+        )
         if mattes is not None and on_matte is not None:
             with closing(mattes):
                 for index in range(len(mattes)):
@@ -221,8 +225,9 @@ def _from_openpose(
     else:
         with DetectorPool(DEFAULT_DETECTOR, workers, mattes=True) as pool:
             _detect(frames, pool, reader.size, on_matte)
-    keypoints = people.follow(person, reader.source_indices, reader.size, reader.fps, reader.info.path.name)
-    return Detection(keypoints, finder.cuts(), people.name, people.supplied)
+    cuts, name = finder.cuts(), reader.info.path.name
+    keypoints, count = people.follow(person, reader.source_indices, reader.size, reader.fps, name, cuts)
+    return Detection(keypoints, cuts, people.name, people.supplied, people=max(count, 1))
 
 
 def _detect(

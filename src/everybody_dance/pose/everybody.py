@@ -1,8 +1,10 @@
 """Who is in a video, and how a detector that sees one person is kept on one of several."""
 
+from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +19,7 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Pose
 from everybody_dance.pose.options import LARGEST, PLACES
 from everybody_dance.pose.people import Person, apart
-from everybody_dance.pose.tracks import FORGET, Track
+from everybody_dance.pose.tracks import FORGET, HOLD, Track
 from everybody_dance.skeleton import FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
 PLAYS_A_PART = 0.3
@@ -46,19 +48,27 @@ class Everybody:
         tracks: of the people, the most prominent first; their frames count looks.
         size: (W, H) of the pictures that were looked at, in whose pixels the bodies are.
         rate: looks a second.
+        cuts: first looks of new shots.
     """
 
     tracks: tuple[Track, ...]
     size: tuple[int, int]
     rate: float
+    cuts: tuple[int, ...] = ()
 
     def pose(self, who: int, second: float) -> Pose:
         """The body of a person at a moment of the video; ``NOBODY`` where they are not seen."""
-        return self.tracks[who].at(second * self.rate, FORGET * self.rate)
+        return self._at(who, second, HOLD)
 
     def about(self, who: int, second: float) -> Pose:
         """As ``pose``, but a person who is lost for a while is thought to be where they were seen last, or next."""
-        return self.tracks[who].at(second * self.rate, FORGET * self.rate, FORGET * self.rate)
+        return self._at(who, second, FORGET * self.rate)
+
+    def _at(self, who: int, second: float, hold: float) -> Pose:
+        look = second * self.rate
+        # Somewhere between the last look before a cut and the first one after it the shot changes.
+        shots, later = (-inf, *self.cuts, inf), bisect_right(self.cuts, look + 0.5)
+        return self.tracks[who].at(look, FORGET * self.rate, hold, (shots[later], shots[later + 1]))
 
     def choose(self, person: str, video: str) -> int:
         """Which of the people is meant.
@@ -100,7 +110,7 @@ class Everybody:
             }
         counts = np.array([len(track) for track in self.tracks], np.int64)
         with replacing(path) as temporary:
-            np.savez_compressed(temporary, counts=counts, size=self.size, rate=self.rate, **rows)
+            np.savez_compressed(temporary, counts=counts, size=self.size, rate=self.rate, cuts=self.cuts, **rows)
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -110,7 +120,8 @@ class Everybody:
             ends = np.cumsum(arrays["counts"])[:-1]
             rows = [np.split(arrays[row.name], ends) for row in fields(Track)] if len(arrays["counts"]) else []
             tracks = tuple(Track(*parts) for parts in zip(*rows, strict=True))
-            return cls(tracks, (width, height), float(arrays["rate"]))
+            cuts = tuple(int(cut) for cut in arrays["cuts"])
+            return cls(tracks, (width, height), float(arrays["rate"]), cuts)
         return None
 
 

@@ -46,8 +46,14 @@ class People:
     where: Path = Path()
 
     def follow(
-        self, person: str, source_indices: Sequence[int], size: tuple[int, int], fps: Fraction, video: str
-    ) -> Keypoints:
+        self,
+        person: str,
+        source_indices: Sequence[int],
+        size: tuple[int, int],
+        fps: Fraction,
+        video: str,
+        cuts: Sequence[int] = (),
+    ) -> tuple[Keypoints, int]:
         """Follow one person, at the rate of a reader.
 
         Args:
@@ -56,6 +62,10 @@ class People:
             size: (W, H) of the decoded frames.
             fps: of the frames wanted.
             video: its name, for messages.
+            cuts: first of the frames wanted of new shots.
+
+        Returns:
+            The person's keypoints, and the number of people.
 
         Raises:
             DanceError: they are not poses of this video's frames (``bad-poses``).
@@ -64,7 +74,7 @@ class People:
         decoded = max(source_indices, default=-1) + 1
         frames = self._for_frames(decoded, size)
         rate = float(fps) * decoded / max(len(source_indices), 1)
-        tracks = tuple(follow_everybody(frames, rate))
+        tracks = tuple(follow_everybody(frames, rate, [source_indices[cut] for cut in cuts]))
         who = Everybody(tracks, size, rate).choose(person, video)
         xy, confidence = np.zeros((decoded, JOINT_COUNT, 2), np.float32), np.zeros((decoded, JOINT_COUNT), np.float32)
         for track in tracks[who : who + 1]:  # none where nobody is ever seen
@@ -80,7 +90,7 @@ class People:
             )
         confidence = np.where(outside, 0, confidence)
         index = np.array(source_indices, int)
-        return Keypoints(xy[index], confidence[index], size, fps)
+        return Keypoints(xy[index], confidence[index], size, fps), len(tracks)
 
     def _for_frames(self, decoded: int, size: tuple[int, int]) -> list[list[Person]]:
         """The people in each decoded frame, in its pixels."""

@@ -24,6 +24,9 @@ REACH, SPEED = 0.35, 3.0
 FORGET = 1.0
 """Seconds without the person after which nobody is expected at their place."""
 
+HOLD = 2.0
+"""Frames for which a person is thought to be where they were seen last, or next."""
+
 COASTS = 0.5
 """Seconds for which a person who is not seen is expected to go on as before."""
 
@@ -86,25 +89,29 @@ class Track:
         """The body where they were found for the ``row``-th time."""
         return _body(self.xy[row], self.confidence[row])
 
-    def at(self, frame: float, forget: float, hold: float = 2.0) -> Pose:
+    def at(
+        self, frame: float, forget: float, hold: float = HOLD, shot: tuple[float, float] = (-np.inf, np.inf)
+    ) -> Pose:
         """The body at a moment between frames: between those where it was found, if these are not far apart.
 
         Args:
             frame: number of the frame; need not be whole.
             forget: frames between which nothing is known of the person.
             hold: frames for which they stay where they were found before and after that.
+            shot: first frame of the shot and of the one after: what was found in others tells nothing.
         """
+        first_row, end = (int(row) for row in np.searchsorted(self.frames, shot))
         after = int(np.searchsorted(self.frames, frame))
-        if after < len(self) and self.frames[after] == frame:
+        if first_row <= after < end and self.frames[after] == frame:
             return self.pose(after)
-        if 0 < after < len(self) and self.frames[after] - self.frames[after - 1] <= forget:
+        if first_row < after < end and self.frames[after] - self.frames[after - 1] <= forget:
             first, last = self.frames[after - 1], self.frames[after]
             share = np.float32((frame - first) / (last - first))
             xy = (1 - share) * self.xy[after - 1] + share * self.xy[after]
             return _body(xy, np.minimum(self.confidence[after - 1], self.confidence[after]))
-        rows = [row for row in (after - 1, after) if 0 <= row < len(self)]
-        nearest = min(rows, key=lambda row: abs(float(self.frames[row] - frame)))
-        return self.pose(nearest) if abs(self.frames[nearest] - frame) <= hold else NOBODY
+        rows = [row for row in (after - 1, after) if first_row <= row < end]
+        nearest = min(rows, key=lambda row: abs(float(self.frames[row] - frame)), default=None)
+        return NOBODY if nearest is None or abs(self.frames[nearest] - frame) > hold else self.pose(nearest)
 
 
 def follow_everybody(frames: Iterable[list[Person]], fps: float, cuts: Sequence[int] = ()) -> list[Track]:

@@ -103,8 +103,9 @@ def find_everybody(info: VideoInfo, pool: DetectorPool) -> Everybody:
                 stage(done, reader.announced_frames)
 
         found = list(pool.everybody(passing()))
-    tracks = follow_everybody(found, float(rate), finder.cuts())
-    return Everybody(tuple(tracks), detection_size(*reader.size), float(rate))
+    cuts = finder.cuts()
+    tracks = follow_everybody(found, float(rate), cuts)
+    return Everybody(tuple(tracks), detection_size(*reader.size), float(rate), cuts)
 
 
 def _count(people: Iterable[Person]) -> int:

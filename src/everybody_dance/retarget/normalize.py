@@ -163,8 +163,8 @@ class Retargeting:
             The pose in the target's frame; joints that land outside it are not found.
         """
         if self.here is None or self.there is None:
-            factor = placed_scale(self.source_size, self.size)
-            xy = pose.xy * factor + (np.array(self.size) - factor * np.array(self.source_size)) / 2
+            factor, border = fit_whole(self.source_size, self.size)
+            xy = pose.xy * factor + border
         else:
             _, scale, source_level, target_level = self.depth(np.array([line]))
             shift = self.shift(scale, source_level, target_level, np.array([root_x]))
@@ -197,7 +197,7 @@ def normalize(
     line = own.ground if fitted.by_feet else own.hips
     if fitted.here is None or line is None:
         placed = place_unchanged(source, target_size)
-        factor = placed_scale(source.size, target_size)
+        factor, _ = fit_whole(source.size, target_size)
         lowest = np.full(len(source), float(target_size[1]))
         return Normalized(placed, np.full(len(source), factor), lowest, 0.0, 1.0, False)
     clamped, scale, source_level, target_level = fitted.depth(line)
@@ -245,14 +245,14 @@ def _findings(whose: str | None, clamped_share: float, sideways: float) -> tuple
 
 def place_unchanged(source: Keypoints, target_size: tuple[int, int]) -> Keypoints:
     """The source as it stands: scaled to fit ``target_size`` (W, H) whole, in the middle, without normalization."""
-    factor = placed_scale(source.size, target_size)
-    border = (np.array(target_size) - factor * np.array(source.size)) / 2
+    factor, border = fit_whole(source.size, target_size)
     return _moved(source, target_size, lambda block: source.xy[block] * factor + border)
 
 
-def placed_scale(size: tuple[int, int], target_size: tuple[int, int]) -> float:
-    """The largest scale at which a picture of ``size`` fits ``target_size``."""
-    return min(target_size[0] / size[0], target_size[1] / size[1])
+def fit_whole(size: tuple[int, int], target_size: tuple[int, int]) -> tuple[float, NDArray[np.float64]]:
+    """The largest scale at which a picture of ``size`` fits ``target_size``, and where its corner (2,) then lies."""
+    factor = min(target_size[0] / size[0], target_size[1] / size[1])
+    return factor, (np.array(target_size) - factor * np.array(size)) / 2
 
 
 def _guard_range(here: DepthRange, there: DepthRange) -> DepthRange:

@@ -2,7 +2,7 @@
 
 One similarity carries the source's scene into the place, and all who dance with it. It is fitted to the first dancer at
 their usual depth, so distances, sizes and who is in front are the source's. (Global pose normalization by itself would
-put each of them to the same spot, at the target's own size.)
+put each of them to the same spot, at the target's own size.) Without normalization the source's picture is the scene.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.retarget.normalize import fit_whole
 from everybody_dance.retarget.statistics import Line, PoseStatistics, measure
 
 BODY_WIDTH = 0.35
@@ -90,7 +91,7 @@ def place_together(
     lines, own_lines = ([each.ground if by_feet else each.hips for each in measured] for measured in (here, there))
     known = [depth for depth in depths if depth is not None]
     if len(known) < len(depths) or wanted is None or any(line is None for line in (*lines, *own_lines)):
-        raise DanceError("too-little-seen", "Too little is seen of the dancers to place them together.")
+        raise _too_little_seen()
     levels, usual = [np.asarray(line) for line in lines], known[0].median
     seen = np.concatenate([keypoints.person_seen for keypoints in sources])
     roots = np.concatenate([measured.root[:, 0] for measured in here])[seen]
@@ -112,6 +113,40 @@ def place_together(
         anchor = np.stack([own.root[:, 0], np.asarray(own_level)], axis=1)
         moved.append(Moved(scale / np.asarray(own_scale), anchor, np.stack([x, y], axis=1)))
     return moved
+
+
+def stay_together(
+    sources: Sequence[Keypoints],
+    sizes: Sequence[tuple[int, int]],
+    cuts: Sequence[int] = (),
+) -> list[Moved]:
+    """Leave everybody where they are in the source's picture, of which each has painted their own copy.
+
+    Args:
+        sources: the dancers' keypoints in the source, the first one's first.
+        sizes: (W, H) of the frames for which each was placed with ``place_unchanged``; the first is the common one.
+        cuts: first frames of new shots in the source.
+
+    Raises:
+        DanceError: too little is seen of somebody to know who is in front (``too-little-seen``).
+    """
+    here = [measure(keypoints, cuts) for keypoints in sources]
+    by_feet = all(each.ground is not None for each in here)
+    scale, corner = fit_whole(sources[0].size, sizes[0])
+    moved = []
+    for measured, keypoints, size in zip(here, sources, sizes, strict=True):
+        level = measured.ground if by_feet else measured.hips
+        if level is None:
+            raise _too_little_seen()
+        point = np.stack([measured.root[:, 0], np.asarray(level)], axis=1)
+        own_scale, own_corner = fit_whole(keypoints.size, size)
+        scales = np.full(len(point), scale / own_scale)
+        moved.append(Moved(scales, own_scale * point + own_corner, scale * point + corner))
+    return moved
+
+
+def _too_little_seen() -> DanceError:
+    return DanceError("too-little-seen", "Too little is seen of the dancers to place them together.")
 
 
 def _share(room: float | NDArray[np.float64], wanted: NDArray[np.float64]) -> float:

@@ -68,7 +68,7 @@ def check_background(background: str) -> list[Path]:
 
 
 def check_matte(over_plate: bool, background: str | None) -> None:
-    """Refuse another background for a performer that paints the whole picture.
+    """Refuse another background, or company, for a performer that paints the whole picture.
 
     Args:
         over_plate: whether it paints over a clean plate.
@@ -80,8 +80,8 @@ def check_matte(over_plate: bool, background: str | None) -> None:
     if background is not None and not over_plate:
         raise UsageError(
             "no-matte",
-            "This performer paints the whole picture, place and all, so its background cannot be exchanged. Train with"
-            " the preset fast, on footage whose camera stands still.",
+            "This performer paints the whole picture, place and all, so its background cannot be exchanged, and nobody"
+            " can dance with it. Train with the preset fast, on footage whose camera stands still.",
         )
 
 

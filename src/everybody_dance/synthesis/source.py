@@ -16,7 +16,7 @@ from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.retarget.likeness import unlike_frames
-from everybody_dance.retarget.normalize import normalize, place_unchanged, placed_scale
+from everybody_dance.retarget.normalize import fit_whole, normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
 
 UNLIKE_WORTH_SAYING = 0.03
@@ -37,6 +37,7 @@ class Dance:
         clamped_share: share of frames in which the source is nearer or farther than the target may be shown.
         bones: how many times as long as the source's each bone was made, by name; empty where they were left as they
             are.
+        normalized: whether ``placed`` is fitted to the target's place; otherwise the source's frame is.
     """
 
     video: Path
@@ -47,6 +48,7 @@ class Dance:
     scale: NDArray[np.float64]
     clamped_share: float
     bones: Mapping[str, float] = field(default_factory=dict)
+    normalized: bool = True
 
 
 def read_dance(
@@ -79,10 +81,13 @@ def read_dance(
     detection = detect_video(source, pose, person=person, follow_camera=normalized, on_progress=on_progress)
     keypoints = clean(detection.keypoints, detection.cuts, smoothing)
     if not keypoints.person_seen.any():
-        raise DanceError("no-person", f"No person was found in {source}.")
+        alone = detection.alone
+        whom = "No person was found" if alone is None else f"Too little is seen of person {alone.who + 1}"
+        raise DanceError("no-person", f"{whom} in {source}.")
     if not normalized:
-        scale = np.full(len(keypoints), placed_scale(keypoints.size, size))
-        return Dance(source, detection, keypoints, keypoints, place_unchanged(keypoints, size), scale, 0.0)
+        scale = np.full(len(keypoints), fit_whole(keypoints.size, size)[0])
+        placed = place_unchanged(keypoints, size)
+        return Dance(source, detection, keypoints, keypoints, placed, scale, 0.0, normalized=False)
     still = None if detection.camera is None else stood_still(detection.keypoints, detection.camera)
     if still is not None:
         events.remark("source-steadied", "The source's camera moves: its motion is taken out of the dance.")

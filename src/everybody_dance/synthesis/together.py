@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
-from everybody_dance.retarget.together import Moved, place_together
+from everybody_dance.retarget.together import Moved, place_together, stay_together
 from everybody_dance.synthesis.backdrop import cut_out
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import Dance
@@ -49,13 +49,18 @@ class Company:
         self._size, self._shadow = performer.manifest.size, shadow
         self._cuts = first.detection.cuts
         self._members = members
-        self._moved: list[Moved] = place_together(
-            [dance.still for dance in dances],
-            [dance.placed for dance in dances],
-            [dance.scale for dance in dances],
-            performer.manifest.statistics,
-            self._size,
-            self._cuts,
+        sources, placed = [dance.still for dance in dances], [dance.placed for dance in dances]
+        self._moved: list[Moved] = (
+            place_together(
+                sources,
+                placed,
+                [dance.scale for dance in dances],
+                performer.manifest.statistics,
+                self._size,
+                self._cuts,
+            )
+            if first.normalized
+            else stay_together(sources, [each.size for each in placed], self._cuts)
         )
         self.first: Keypoints = self._moved[0].keypoints(first.placed, self._size)
         """The first one's dance, where the company puts it."""

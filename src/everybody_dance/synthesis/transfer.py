@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from everybody_dance import events
 from everybody_dance.events import OnProgress, ignore_progress
@@ -75,14 +79,13 @@ def transfer_dance(
             (``too-little-seen``).
     """
     size, fps = performer.manifest.size, dance.placed.fps
-    check_matte(performer.manifest.over_plate, background)
-    _warn(performer, dance)
-    for member, theirs in members:
-        check_matte(member.manifest.over_plate, NONE)
-        _warn(member, theirs)
+    dancers, dances = [performer, *(one for one, _ in members)], [dance, *(theirs for _, theirs in members)]
+    check_mattes(dancers, background)
+    _warn_of_rates(dancers, fps)
+    seen = np.any([each.placed.person_seen for each in dances], axis=0)
+    _warn_of_absence(seen)
     company = Company(performer, dance, members, shadow) if members else None
     placed = dance.placed if company is None else company.first
-    seen = placed.person_seen
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
         transparent = background == NONE
@@ -101,32 +104,51 @@ def transfer_dance(
             beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
         others = None if company is None else company.layers()
         for index, picture in enumerate(dance_clip(performer, placed, dance.detection.cuts)):
-            shown = picture.frame
+            # What is written, and, where that is transparent, what a comparison shows.
+            shown = [picture.frame]
             if transparent:
-                shown = cut_out(picture, performer.plate, shadow)
+                shown = [cut_out(picture, performer.plate, shadow), picture.frame]
             elif behind is not None:
-                shown = over(picture, performer.plate, next(behind), shadow)
+                shown = [over(picture, performer.plate, next(behind), shadow)]
             if company is not None and others is not None:
-                person = cut_out(picture, performer.plate, shadow=False)[..., 3]
-                shown = with_others(shown, person, company.level(index), next(others))
-            write(shown)
+                person, layers = cut_out(picture, performer.plate, shadow=False)[..., 3], next(others)
+                shown = [with_others(each, person, company.level(index), layers) for each in shown]
+            write(shown[0])
             if beside is not None:
-                beside.write(picture if transparent else replace(picture, frame=shown))
+                beside.write(replace(picture, frame=shown[-1]))
             on_progress(index + 1, len(seen))
     return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike, dance.bones)
 
 
-def _warn(performer: Performer, dance: Dance) -> None:
-    """Tell what makes the result worse than it could be."""
-    rate, own, seen = dance.placed.fps, performer.manifest.fps, dance.placed.person_seen
-    if not 1 / OTHER_SPEED < rate / own < OTHER_SPEED:
-        events.warn(
-            "other-rate",
-            f"The source has {float(rate):.0f} frames a second, the performer was trained at {float(own):.0f}: fast"
-            " movements may look off.",
-            source=float(rate),
-            performer=float(own),
-        )
+def check_mattes(dancers: Sequence[Performer], background: str | None, together: bool = False) -> None:
+    """Refuse performers who have to be cut out of their pictures, and cannot be.
+
+    Args:
+        dancers: in one picture.
+        background: as in ``TransferConfig``.
+        together: one of them may dance several people's dances.
+
+    Raises:
+        UsageError: one of them paints the whole picture (``no-matte``).
+    """
+    together = together or len(dancers) > 1
+    for dancer in dancers:
+        check_matte(dancer.manifest.over_plate, NONE if together else background)
+
+
+def _warn_of_rates(dancers: Sequence[Performer], rate: Fraction) -> None:
+    for own in dict.fromkeys(dancer.manifest.fps for dancer in dancers):
+        if not 1 / OTHER_SPEED < rate / own < OTHER_SPEED:
+            events.warn(
+                "other-rate",
+                f"The source has {float(rate):.0f} frames a second, the performer was trained at {float(own):.0f}:"
+                " fast movements may look off.",
+                source=float(rate),
+                performer=float(own),
+            )
+
+
+def _warn_of_absence(seen: NDArray[np.bool_]) -> None:
     if not seen.all():
         events.warn(
             "person-not-seen",

@@ -70,10 +70,11 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         Cancelled: it was stopped.
     """
     with listening(listener, cancellation):
-        check_transfer(request.source, [request.out], request.folder, request.transfer, request.target)
+        check_transfer(request.source, [request.out], [request.folder], request.transfer, request.target)
         check_matte(request.training.row.person_window, request.transfer.background)
         check_folder(request.folder)
         check_person(request.target_person)
+        check_person(request.transfer.person)
         prepared = prepare(
             PrepareRequest(footage=(request.target,), subject=request.folder, person=request.target_person)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from everybody_dance import events
-from everybody_dance.errors import UsageError
+from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
@@ -17,16 +17,15 @@ from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
-from everybody_dance.pose.who_is_there import find_people
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.subject.folder import MANIFEST, PREPARED
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.backdrop import NONE, check_background, check_matte
+from everybody_dance.synthesis.backdrop import NONE, check_background
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.preview import preview_normalization
 from everybody_dance.synthesis.source import Dance, read_dance, unlike_share
-from everybody_dance.synthesis.transfer import Transfer, transfer_dance
+from everybody_dance.synthesis.transfer import Transfer, check_mattes, transfer_dance
 from everybody_dance.video.frames import check_folder_writable
 from everybody_dance.video.reader import probe
 from everybody_dance.video.writer import check_writable
@@ -109,34 +108,31 @@ def transfer(
     """
     with listening(listener, cancellation):
         config = request.config
-        check_transfer(request.source, [request.out, request.comparison], request.performer, config)
+        folders = [request.performer, *(folder for folder, _ in request.members)]
+        check_transfer(request.source, [request.out, request.comparison], folders, config)
         if request.members and config.person == ALL:
             raise UsageError("all-with-others", "--person all leaves nobody to dance --with: choose one of both.")
         for _, person in request.members:
             check_person(person)
         performer = Model(request.performer).load(request.device)
-        check_matte(performer.manifest.over_plate, config.background)
         others = [(Model(folder).load(request.device), person) for folder, person in request.members]
-        if config.person == ALL:
-            count = max(len(find_people(request.source).tracks), 1)
-            config = replace(config, person="1")
-            others = [(performer, str(number)) for number in range(2, count + 1)]
-        for member, _ in others:
-            check_matte(member.manifest.over_plate, NONE)
-        dance = find_dance(request.source, performer.manifest.statistics, performer.manifest.size, config)
-        members = [
-            (
-                member,
-                find_dance(
-                    request.source,
-                    member.manifest.statistics,
-                    member.manifest.size,
-                    replace(config, person=person),
-                ),
-            )
-            for member, person in others
-        ]
-        _check_different([dance, *(theirs for _, theirs in members)], request.source)
+        everybody = config.person == ALL
+        check_mattes([performer, *(member for member, _ in others)], config.background, together=everybody)
+
+        def theirs(dancer: Performer, person: str) -> Dance:
+            manifest = dancer.manifest
+            return find_dance(request.source, manifest.statistics, manifest.size, replace(config, person=person))
+
+        dance = theirs(performer, "1" if everybody else config.person)
+        members = [(member, theirs(member, person)) for member, person in others]
+        for number in range(2, dance.detection.people + 1) if everybody else ():
+            try:
+                members.append((performer, theirs(performer, str(number))))
+            except DanceError as error:
+                if error.code != "no-person":
+                    raise
+                events.warn("left-out", f"{error.message} They are left out.", person=number)
+        _check_different([dance, *(other for _, other in members)], request.source)
         return paint(
             performer,
             dance,
@@ -156,7 +152,7 @@ def preview(
     Args, Raises: as ``transfer``.
     """
     with listening(listener, cancellation):
-        check_transfer(request.source, [None, request.out], request.subject, request.config)
+        check_transfer(request.source, [None, request.out], [request.subject], request.config)
         place = _place_of(request.subject)
         dance = find_dance(request.source, place.statistics, place.size, request.config)
         with events.stage("Drawing") as stage:
@@ -166,20 +162,20 @@ def preview(
 
 
 def check_transfer(
-    source: Path, outputs: list[Path | None], subject: Path, config: TransferConfig, *inputs: Path
+    source: Path, outputs: list[Path | None], subjects: Sequence[Path], config: TransferConfig, *inputs: Path
 ) -> None:
     """Find out before the work what would stop a transfer after it: names, folders, codecs, sound.
 
     Args:
         source: the video that is danced.
         outputs: what will be written: the result first, a video or a folder of frames, and then only videos.
-        subject: folder of the subject or performer, nothing of which may be overwritten.
+        subjects: folders of the subjects or performers, nothing of which may be overwritten.
         config: of the transfer.
         inputs: more files that are read.
     """
     check_inputs(source, *inputs)
     written = [out for out in outputs if out is not None]
-    owned = [subject / name for name in (*PREPARED, "model", "training", "model.json")]
+    owned = [subject / name for subject in subjects for name in (*PREPARED, "model", "training", "model.json")]
     poses = pose_place(config.pose)
     behind = [] if config.background is None else check_background(config.background)
     check_outputs(written, [source, *inputs, *behind, *owned, *([] if poses is None else [poses])])
