@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from everybody_dance.appearance import limb_cutting
+from everybody_dance.appearance.backs import back_of_head
 from everybody_dance.appearance.crop_cutting import SAME_MOMENT
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack, nearest
-from everybody_dance.appearance.limb_cutting import choose_pictures, cut_out, typical_height
-from everybody_dance.appearance.limbs import IN_MIRROR, LIMBS
+from everybody_dance.appearance.limb_cutting import TrainingLimbs, choose_pictures, cut_out, typical_height
+from everybody_dance.appearance.limbs import HEAD, IN_MIRROR, LIMBS, origin_of
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import load_performer
-from everybody_dance.skeleton import Joint
+from everybody_dance.skeleton import FACE, MIRROR, Joint
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import AS_FILMED, PRESETS, Variety
@@ -105,7 +106,8 @@ class TestLaying:
 
     def test_a_head_is_there_from_behind_too(self) -> None:
         keypoints = people(2)
-        keypoints.confidence[1, Joint.NOSE] = 0  # looks away
+        keypoints.xy[1] = standing(128, 220, 150, facing_away=True)
+        keypoints.confidence[1, Joint.NOSE] = 0
         limbs = puppet(keypoints, 2)
         for xy, confidence in zip(keypoints.xy, keypoints.confidence, strict=True):
             best = nearest(limbs.costs(Pose(xy, confidence)))
@@ -403,3 +405,72 @@ class TestTraining:
         train(subject, TrainConfig(preset=replace(PRESETS["debug"], puppet=0), steps=2, refine=()), begin_again=True)
         assert load_performer(subject.folder, "cpu").limb_bank is None
         assert not list((subject.folder / "model").glob("puppet.*"))
+
+
+def away(xy: np.ndarray) -> Pose:
+    """The same body seen from behind: what was left is right now, and there is no face."""
+    confidence = np.ones(137, np.float32)
+    confidence[[Joint.NOSE, Joint.LEFT_EYE, Joint.RIGHT_EYE]] = 0
+    confidence[FACE] = 0
+    return Pose(xy[list(MIRROR)], confidence)
+
+
+class TestFromBehind:
+    def choose(self, keypoints: Keypoints) -> TrainingLimbs:
+        frame, matte = partial(picture, keypoints), partial(silhouette, keypoints)
+        known = np.ones(SIZE[::-1], bool)
+        return TrainingLimbs.choose(keypoints, np.arange(len(keypoints)), frame, matte, plate(), known, 4)
+
+    def test_pictures_from_the_front_stand_in(self) -> None:
+        """Of the other side, and only where somebody turns away."""
+        keypoints = people(4)
+        limbs = self.choose(keypoints)
+        assert limbs.bank.drawbacks.shape == limbs.frames.shape == (len(LIMBS), 4 + 4)
+        for index in range(4):
+            front, behind = (
+                limbs.bank.costs(pose).argmin(axis=1) for pose in (keypoints.pose(index), away(keypoints.xy[index]))
+            )
+            assert (front < 4).all()
+            assert (behind >= 4).all()
+        # Lifted from the front is the left forearm, and in the same outline from behind it is the right one.
+        right = next(number for number, limb in enumerate(LIMBS) if limb.bone == "right forearm")
+        best = limbs.bank.costs(away(keypoints.xy[3]))[right].argmin()
+        assert limbs.frames[right, best] == 3
+        ours = limbs.bank.pictures[right][best]
+        theirs = limbs.bank.pictures[FOREARM][limbs.frames[FOREARM].tolist().index(3)]
+        assert np.array_equal(ours, theirs)
+
+    def test_who_was_filmed_from_behind_needs_none(self) -> None:
+        turned = [standing(128, 220, 150, facing_away=True)] * 30
+        keypoints = clip([standing(128, 220, 150)] * 30 + turned, size=SIZE, fps=Fraction(25))
+        assert self.choose(keypoints).bank.drawbacks.shape == (len(LIMBS), 4)
+
+    def test_a_head_gets_hair_for_a_face(self) -> None:
+        """Upside down: neck, chin, face and crown from the top."""
+        height, length, columns = 300.0, 40.0, 60
+        ears = origin_of(LIMBS[HEAD], height, columns)[1] + length
+        head = np.zeros((110, columns, 4), np.uint8)
+        rows = np.arange(110) + 0.5 - ears
+        for least, most, colour in ((-40, -30, (200, 150, 120)), (-30, 20, (250, 60, 60)), (20, 30, (10, 20, 10))):
+            head[(rows > least) & (rows < most), 15:45] = (*colour, 255)
+        behind = back_of_head(head, length, height)
+        assert np.array_equal(behind[..., 3], head[..., 3])
+        for row, expected in ((28, (10, 20, 10)), (15, (10, 20, 10)), (-5, (10, 20, 10)), (-38, (200, 150, 120))):
+            assert np.abs(behind[round(ears + row), 30, :3].astype(int) - expected).max() <= 6, row
+        chin = behind[round(ears - 22), 30, :3].astype(int)
+        assert np.abs(chin - (200, 150, 120)).max() <= 6
+
+    def test_a_head_that_cannot_be_seen_stays_as_it_is(self) -> None:
+        nothing = np.zeros((110, 60, 4), np.uint8)
+        assert np.array_equal(back_of_head(nothing, 40.0, 300.0), nothing)
+
+
+def test_a_head_behind_hands_is_passed_over() -> None:
+    """Its nose is not found though the person faces the camera; and so it is if arms cover it."""
+    keypoints = people(3)
+    keypoints.confidence[1, Joint.NOSE] = 0
+    xy = keypoints.xy.copy()
+    xy[2, Joint.LEFT_ELBOW], xy[2, Joint.LEFT_WRIST] = xy[2, Joint.NOSE] + (25, 10), xy[2, Joint.NOSE] + (-12, -2)
+    hands = Keypoints(xy, keypoints.confidence, SIZE, keypoints.fps)
+    kept = choose_pictures(hands, np.arange(3), typical_height(hands), 1)
+    assert kept[HEAD].tolist() == [0]

@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.appearance.backs import ENOUGH, PLAINLY, seconds_from_behind, shoulders, with_backs
 from everybody_dance.appearance.crop_cutting import SAME_MOMENT
 from everybody_dance.appearance.limb_bank import LimbBank, nearest
 from everybody_dance.appearance.limbs import (
     ENDS,
+    HEAD,
     IN_MIRROR,
     LIMBS,
     MIRROR_SIGNS,
@@ -46,6 +48,9 @@ HIDDEN, COVERED = 0.5, 0.2
 
 An arm hangs over every trunk that is seen from the side, and yet it is better than one that is seen from the front.
 """
+
+LOST_HEAD = 0.4
+"""A head of which more than this share is covered counts as hidden: a face behind hands is nobody's."""
 
 OPEN = 0.5
 """Share of a frame's time in which its shutter is taken to be open: what moves then is blurred."""
@@ -129,6 +134,8 @@ class TrainingLimbs:
         height = typical_height(keypoints[some])
         kept = choose_pictures(keypoints, some, height, count)
         bank = cut_out(keypoints, kept, height, frame, matte, plate, known)
+        if seconds_from_behind(keypoints, frames, height) < ENOUGH:
+            bank, kept = with_backs(bank, kept, keypoints)
         return cls(bank, bank.mirrored(), kept, kept[IN_MIRROR], float(keypoints.fps))
 
     def lay(
@@ -213,9 +220,16 @@ def _drawbacks(keypoints: Keypoints, frames: NDArray[np.int64], height: float) -
     """(N, L): penalty of each limb's picture in some frames: an occlusion flag, the covered fraction, and its blur."""
     xy, confidence = with_skull(keypoints.xy[frames], keypoints.confidence[frames])
     hidden = confidence[:, ENDS].min(axis=2) < CONFIDENT
+    # The face of somebody who is seen from the front is there, or there is a hand before it.
+    facing = shoulders(keypoints, frames) > PLAINLY * height
+    hidden[:, HEAD] |= facing & (confidence[:, Joint.NOSE] == 0)
     covered = np.stack([_covered(*joints, height) for joints in zip(xy, confidence, strict=True)])
+    hidden[:, HEAD] |= covered[:, HEAD] > LOST_HEAD
     blur = OPEN * _steps(keypoints, frames)[:, ENDS].max(axis=2) / height
-    return np.asarray((HIDDEN * hidden + COVERED * covered) + np.square(BLURRED * blur), np.float32)
+    return np.asarray(
+        (HIDDEN * hidden + COVERED * covered) + np.square(BLURRED * blur),
+        np.float32,
+    )
 
 
 def _steps(keypoints: Keypoints, frames: NDArray[np.int64]) -> Array:

@@ -60,6 +60,7 @@ LIMBS: tuple[Limb, ...] = (
 """In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms with their hands."""
 
 TRUNK = 0
+HEAD = next(number for number, limb in enumerate(LIMBS) if limb.bone == "head")
 
 ENDS = np.array([BONES[limb.bone] for limb in LIMBS])
 """int (L, 2): the joints of each limb, of 138 (``with_skull``)."""
