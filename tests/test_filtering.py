@@ -15,7 +15,7 @@ from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.pose.causal_filter import CausalFilter
 from everybody_dance.pose.filtering import LONGEST_GAP, clean, fill_gaps, remove_outliers, smooth
 from everybody_dance.pose.options import SMOOTHINGS
-from everybody_dance.skeleton import Joint
+from everybody_dance.skeleton import LEFT_HAND, Joint
 from figures import clip, standing
 
 
@@ -45,6 +45,21 @@ def test_a_long_gap_and_the_ends_stay_open() -> None:
 def test_a_gap_is_not_filled_across_a_cut() -> None:
     gap = without(walking(), slice(10, 14), Joint.LEFT_WRIST)
     assert not fill_gaps(gap, cuts=(12,)).found[10:14, Joint.LEFT_WRIST].any()
+
+
+def test_a_hand_is_not_left_behind_by_its_arm() -> None:
+    """It is missed while the arm swings to the other side; between two places it is at neither."""
+    whole = walking()
+    xy, confidence = whole.xy.copy(), whole.confidence.copy()
+    xy[20:, [Joint.LEFT_WRIST, *range(LEFT_HAND.start, LEFT_HAND.stop)]] -= (200, 0)
+    confidence[18:24, LEFT_HAND] = 0
+    cleaned = clean(replace(whole, xy=xy, confidence=confidence))
+    found = cleaned.found[:, LEFT_HAND].any(axis=1)
+    apart = np.linalg.norm(cleaned.xy[:, LEFT_HAND.start] - cleaned.xy[:, Joint.LEFT_WRIST], axis=1)
+    assert (apart[found] < 60).all()
+    assert found[:18].all()
+    assert found[24:].all()
+    assert not found[20:22].any()
 
 
 def test_a_joint_that_jumps_and_comes_back_was_not_there() -> None:
