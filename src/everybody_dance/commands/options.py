@@ -61,7 +61,10 @@ def _person(text: str) -> str:
 
 
 def _people(text: str) -> str:
-    return text if text == ALL else _person(text)
+    try:
+        return text if text == ALL else _person(text)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{error.message} Or {ALL}, for everybody") from error
 
 
 def member(text: str) -> tuple[Path, str]:

@@ -215,7 +215,7 @@ class _Course:
         """From ``position`` to its end. Of several processes only the first writes and reports."""
         total = position.total_steps
         remaining = range(position.step, total)
-        preview, preview_every = trainer.preview_sample(previewed), max(total // PREVIEWS, 1)
+        preview, preview_every = trainer.preview_sample(previewed), -(-total // PREVIEWS)
         log = TrainingLog(self.folder, position.stage, position.step) if self.group.first else None
         saver = _Saver(self.folder, trainer, self.group.first)
         began, recent = time.monotonic(), list[Mapping[str, Tensor | float]]()
