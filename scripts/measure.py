@@ -4,11 +4,13 @@ Each measurement prints a table on stdout and takes no more than it needs: rende
 trained subject is the one that `dance demo` or `dance train` leaves behind.
 """
 
+import os
 import resource
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -37,6 +39,7 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
+from everybody_dance.pose import who_is_there
 from everybody_dance.pose.detection import detect_video
 from everybody_dance.pose.detector_process import DetectorPool
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
@@ -238,6 +241,37 @@ def people(seconds: float = 8.0) -> None:
                     f"| {scene} | {name} | {seen.mean():.0%} | {there.sum() / max(seen.sum(), 1):.0%} | {error} |"
                     f" {single_error} | {mixed:.1%} |"
                 )
+
+
+@app.command()
+def looking(videos: list[Path], repeats: int = 2) -> None:
+    """What it costs to find out who is in each of VIDEOS: seconds of detection with that, and without."""
+    print("| video | with | without | ratio |\n|---|---|---|---|")
+    for video in videos:
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for looked in [True, False] * repeats:
+            with tempfile.TemporaryDirectory() as cache, _fresh_cache(cache, looked):
+                began = time.monotonic()
+                detect_video(video, on_matte=lambda matte: None)
+                seconds[looked].append(time.monotonic() - began)
+        best, alone = min(seconds[True]), min(seconds[False])
+        print(f"| {video.name} | {best:.1f} | {alone:.1f} | {best / alone:.2f} |")
+
+
+@contextmanager
+def _fresh_cache(cache: str, looked: bool) -> Iterator[None]:
+    """An empty cache; unless ``looked``, videos are taken to show one person."""
+    before, looks = os.environ.get("EVERYBODY_DANCE_CACHE"), who_is_there.several_people
+    os.environ["EVERYBODY_DANCE_CACHE"] = cache
+    if not looked:
+        who_is_there.several_people = lambda *_: False
+    try:
+        yield
+    finally:
+        who_is_there.several_people = looks
+        os.environ.pop("EVERYBODY_DANCE_CACHE")
+        if before is not None:
+            os.environ["EVERYBODY_DANCE_CACHE"] = before
 
 
 def _apart(found: Keypoints, truth: NDArray[np.float32]) -> NDArray[np.float32]:
