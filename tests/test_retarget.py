@@ -447,7 +447,9 @@ def test_always_finite_and_one_similarity_for_each_frame(source: Keypoints, targ
         if measured is not None:
             assert measured.far <= measured.median <= measured.close
             assert min(measured.far_height, measured.close_height) > 0
-    normalized = normalize(source, statistics, target.size, cuts=[cut])
+    assert np.isfinite(normalize(source, statistics, target.size, cuts=[cut]).keypoints.xy).all()
+    # With the target's bones it is one similarity no more.
+    normalized = normalize(source, statistics, target.size, cuts=[cut], bones="source")
     placed = normalized.keypoints
     assert len(placed) == len(source)
     assert placed.size == target.size
