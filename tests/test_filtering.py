@@ -15,7 +15,7 @@ from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.pose.causal_filter import CausalFilter
 from everybody_dance.pose.filtering import LONGEST_GAP, clean, fill_gaps, remove_outliers, smooth
 from everybody_dance.pose.options import SMOOTHINGS
-from everybody_dance.skeleton import LEFT_HAND, Joint
+from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
 from figures import clip, standing
 
 
@@ -47,15 +47,19 @@ def test_a_gap_is_not_filled_across_a_cut() -> None:
     assert not fill_gaps(gap, cuts=(12,)).found[10:14, Joint.LEFT_WRIST].any()
 
 
-def test_a_hand_is_not_left_behind_by_its_arm() -> None:
-    """It is missed while the arm swings to the other side; between two places it is at neither."""
+@pytest.mark.parametrize(
+    ("joint", "same", "part"),
+    [(Joint.LEFT_WRIST, LEFT_HAND.start, LEFT_HAND), (Joint.NOSE, FACE.start + 30, FACE)],
+)
+def test_a_part_is_not_left_behind_by_its_body(joint: Joint, same: int, part: slice) -> None:
+    """It is missed while the arm or head goes to the other side; between two places it is at neither."""
     whole = walking()
     xy, confidence = whole.xy.copy(), whole.confidence.copy()
-    xy[20:, [Joint.LEFT_WRIST, *range(LEFT_HAND.start, LEFT_HAND.stop)]] -= (200, 0)
-    confidence[18:24, LEFT_HAND] = 0
+    xy[20:, [joint, *range(part.start, part.stop)]] -= (200, 0)
+    confidence[18:24, part] = 0
     cleaned = clean(replace(whole, xy=xy, confidence=confidence))
-    found = cleaned.found[:, LEFT_HAND].any(axis=1)
-    apart = np.linalg.norm(cleaned.xy[:, LEFT_HAND.start] - cleaned.xy[:, Joint.LEFT_WRIST], axis=1)
+    found = cleaned.found[:, part].any(axis=1)
+    apart = np.linalg.norm(cleaned.xy[:, same] - cleaned.xy[:, joint], axis=1)
     assert (apart[found] < 60).all()
     assert found[:18].all()
     assert found[24:].all()

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from everybody_dance.body_height import body_height
 from everybody_dance.files import replacing
 from everybody_dance.skeleton import BODY, EARS, JOINT_COUNT, MIRROR
 
@@ -65,6 +66,11 @@ class Pose:
     def person_seen(self) -> bool:
         """Whether at least three body joints were found."""
         return int(self.found[BODY].sum()) >= FEWEST_JOINTS
+
+    @property
+    def height(self) -> float:
+        """How tall the body stands, in pixels, as ``body_height``; 0 where no bone was found."""
+        return float(body_height(self.xy[None], self.confidence[None])[0])
 
     def shifted(self, x: float, y: float) -> "Pose":
         """The pose moved by (x, y) pixels."""

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.body_height import body_height
 from everybody_dance.drawing.pose_image import drawable
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Array, Pose
@@ -66,7 +65,7 @@ def person_mask(pose: Pose, size: tuple[int, int], grow: float) -> NDArray[np.bo
     found = drawable(pose, size[1])
     if found.any():
         pose = pose.without(~found)
-        height = float(body_height(pose.xy[None], pose.confidence[None])[0])
+        height = pose.height
         if height == 0:  # no whole bone: as tall as the joints reach
             height = float(np.ptp(pose.xy[found], axis=0).max())
         marker = _Marker(mask, pose.xy, found, height, grow)

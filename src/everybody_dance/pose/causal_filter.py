@@ -17,7 +17,7 @@ from everybody_dance.pose.filtering import (
     extents,
     median_of_known,
     smoothing_steps,
-    without_loose_hands,
+    without_loose_parts,
 )
 from everybody_dance.skeleton import JOINT_COUNT
 
@@ -91,7 +91,7 @@ class CausalFilter:
         self._age[believed] = 0
         held = ~believed & (self._age <= self._longest_gap)
         confidence = np.where(believed, pose.confidence, np.where(held, FILLED_CONFIDENCE * self._confidence, 0))
-        shown, confidence = without_loose_hands(self._shown[None], confidence[None].astype(np.float32))
+        shown, confidence = without_loose_parts(self._shown[None], confidence[None].astype(np.float32))
         return Pose(shown[0], confidence[0])
 
     def _suspects(self, pose: Pose) -> NDArray[np.bool_]:

@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import UsageError
 from everybody_dance.files import replacing
@@ -175,7 +174,7 @@ class Alone:
         expected = self._everybody.pose(self.who, frame / self._fps)
         if not (expected.person_seen and person.pose.person_seen):
             return None
-        height = max(float(body_height(expected.xy[None], expected.confidence[None])[0]), 1.0)
+        height = max(expected.height, 1.0)
         if apart(expected, person.pose) > SOMEBODY_ELSE * height:
             return None
         away = np.linalg.norm(person.pose.xy - expected.xy, axis=1)

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from everybody_dance.keypoints import Array, Keypoints, blocks, shots
 from everybody_dance.pose.options import SMOOTHINGS
-from everybody_dance.skeleton import LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.skeleton import FACE, LEFT_HAND, RIGHT_HAND, Joint
 
 FILLED_CONFIDENCE = 0.5
 """Factor on the confidence of a joint that was interpolated or held in its place."""
@@ -29,7 +29,14 @@ LONGEST_GAP = 0.4
 """Seconds: longer gaps are not filled."""
 
 LOOSE = 0.18
-"""A hand whose wrist is farther from the arm's than this share of the person's extent is not theirs."""
+"""A hand whose wrist is farther from the arm's than this share of the person's extent is not theirs; nor is a face."""
+
+_HELD = (
+    (Joint.LEFT_WRIST, LEFT_HAND.start, LEFT_HAND),
+    (Joint.RIGHT_WRIST, RIGHT_HAND.start, RIGHT_HAND),
+    (Joint.NOSE, FACE.start + 30, FACE),
+)
+"""A joint of the body, the same place as a joint of a hand or the face, and all joints of that part."""
 
 MEDIAN_REACH = 0.11
 """Seconds on each side that the median takes in: 7 frames at 24 to 30 frames a second, 15 at 60, 27 at 120."""
@@ -67,7 +74,7 @@ def clean(keypoints: Keypoints, cuts: Sequence[int] = (), smoothing: str = "none
         ValueError: ``smoothing`` is not one of ``SMOOTHINGS``.
     """
     median, gaussian = smoothing_steps(smoothing)
-    steps = [_outlier_step(keypoints), _gap_step(keypoints, LONGEST_GAP), _Step(without_loose_hands, 0)]
+    steps = [_outlier_step(keypoints), _gap_step(keypoints, LONGEST_GAP), _Step(without_loose_parts, 0)]
     return _filtered(keypoints, cuts, steps + _smoothing(keypoints, MEDIAN_REACH * median, SIGMA * gaussian))
 
 
@@ -128,18 +135,18 @@ def extents(xy: Array, confidence: Array) -> NDArray[np.float32]:
     return np.asarray((high - low).max(axis=1), np.float32)
 
 
-def without_loose_hands(xy: Array, confidence: Array) -> tuple[Array, Array]:
-    """Hands that are nowhere near their arm are not found: they were filled in where it has gone elsewhere meanwhile.
+def without_loose_parts(xy: Array, confidence: Array) -> tuple[Array, Array]:
+    """Hands far from their arm, and a face far from its head, are not found: filling a gap left them behind.
 
     Args:
         xy: (T, 137, 2) in pixels.
         confidence: (T, 137).
     """
     farthest, confidence = LOOSE * extents(xy, confidence), confidence.copy()
-    for wrist, hand in ((Joint.LEFT_WRIST, LEFT_HAND), (Joint.RIGHT_WRIST, RIGHT_HAND)):
-        both = (confidence[:, wrist] > 0) & (confidence[:, hand.start] > 0)
-        apart = np.linalg.norm(xy[:, wrist] - xy[:, hand.start], axis=1)
-        confidence[both & (apart > farthest), hand] = 0
+    for joint, same, part in _HELD:
+        both = (confidence[:, joint] > 0) & (confidence[:, same] > 0)
+        apart = np.linalg.norm(xy[:, joint] - xy[:, same], axis=1)
+        confidence[both & (apart > farthest), part] = 0
     return np.where((confidence > 0)[..., None], xy, np.float32(0)), confidence
 
 

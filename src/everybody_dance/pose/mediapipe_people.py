@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.body_height import body_height
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Pose
 from everybody_dance.pose.mediapipe_holistic import joints
@@ -94,7 +93,7 @@ def once(found: list[Pose]) -> list[Pose]:
 
 
 def _same(one: Pose, other: Pose) -> bool:
-    return apart(one, other) <= SAME * min(_height(one), _height(other))
+    return apart(one, other) <= SAME * min(one.height, other.height)
 
 
 def clothes(image: Image, pose: Pose) -> NDArray[np.float32]:
@@ -119,10 +118,6 @@ def _median_colour(image: Image, places: NDArray[np.floating[Any]]) -> NDArray[n
         return np.asarray(UNKNOWN_CLOTHES[0])
     seen = image[y[inside], x[inside]][None].astype(np.float32) / 255
     return np.asarray(np.median(cv2.cvtColor(seen, cv2.COLOR_RGB2LAB)[0], axis=0), np.float32)
-
-
-def _height(pose: Pose) -> float:
-    return float(body_height(pose.xy[None], pose.confidence[None])[0])
 
 
 def _bundle(models: Path) -> bytes:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from everybody_dance.body_height import body_height
 from everybody_dance.keypoints import NOBODY, Array, Pose
 from everybody_dance.pose.people import Person, apart, body_centre
 from everybody_dance.skeleton import BODY, JOINT_COUNT
@@ -179,14 +178,14 @@ class _Piece:
         self._places.append(place)
         # The body alone: there may be hours of it.
         self._people.append(Person(person.pose, clothes=person.clothes))
-        self._heights.append(_height(person.pose))
+        self._heights.append(person.pose.height)
 
     def cost(self, person: Person, frame: int) -> float:
         """How badly somebody in ``frame`` goes on with the track; infinite where it cannot be them."""
         seconds = (frame - self.frames[-1]) / self._fps
         away = self._velocity * min(seconds, COASTS)
         expected = self._people[-1].pose.shifted(*away.tolist())
-        distance = apart(expected, person.pose) / max(_height(person.pose), self._heights[-1], 1.0)
+        distance = apart(expected, person.pose) / max(person.pose.height, self._heights[-1], 1.0)
         worn = median_clothes(np.stack([earlier.clothes for earlier in self._people[-RECENT:]]))
         unlike = unlikeness(worn, person.clothes)
         if distance > REACH + SPEED * seconds or unlike > 1.5 * DRESSED_ALIKE:
@@ -264,10 +263,6 @@ def unlikeness(one: Array, other: Array) -> float:
     differences = np.linalg.norm(one - other, axis=1)
     known = ~np.isnan(differences)
     return float(differences[known].mean()) if known.any() else float("nan")
-
-
-def _height(pose: Pose) -> float:
-    return float(body_height(pose.xy[None], pose.confidence[None])[0])
 
 
 def _body(xy: Array, confidence: Array) -> Pose:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from everybody_dance import events
-from everybody_dance.body_height import body_height
 from everybody_dance.errors import DanceError
 from everybody_dance.images import Image
 from everybody_dance.machine import usable_cores
@@ -93,7 +92,7 @@ def find_everybody(info: VideoInfo, pool: DetectorPool) -> Everybody:
         DanceError: the video cannot be read, or the detector stopped.
     """
     rate = info.fps / max(round(info.fps / Fraction(RATE)), 1)
-    with VideoReader(info.path, fps=rate) as reader, events.stage(f"Looking who is in {info.path.name}") as stage:
+    with VideoReader(info.path, fps=rate) as reader, events.stage(f"Looking for people in {info.path.name}") as stage:
         finder = CutFinder(float(rate))
 
         def passing() -> Iterator[Image]:
@@ -110,5 +109,5 @@ def find_everybody(info: VideoInfo, pool: DetectorPool) -> Everybody:
 
 def _count(people: Iterable[Person]) -> int:
     """How many of the people are about as tall as the tallest."""
-    heights = [float(body_height(person.pose.xy[None], person.pose.confidence[None])[0]) for person in people]
+    heights = [person.pose.height for person in people]
     return sum(height > BESIDES * max(heights) for height in heights)

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from everybody_dance.body_height import body_height
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Array, Pose
 from everybody_dance.skeleton import FEET
@@ -44,7 +43,7 @@ def floor_shadow(frame: Image, plate: Image, alpha: Image, pose: Pose) -> Array:
     """
     shadow = np.zeros(alpha.shape, np.float32)
     feet = pose.xy[FEET][pose.found[FEET]]
-    height = float(body_height(pose.xy[None], pose.confidence[None])[0])
+    height = pose.height
     if not len(feet) or not height:
         return shadow
     top, bottom = feet[:, 1].min() - DOWN * height, feet[:, 1].max() + DOWN * height

@@ -112,15 +112,15 @@ def _crossed(request: Request, decoded: Decoded) -> NDArray[np.bool_]:
     for path, seconds in _times(request, decoded, crossed):
         events.remark(
             "crossed",
-            f"{path.name} shows somebody else before or behind the person at {_told(seconds)}: this is left out.",
+            f"{path.name} shows somebody else in front of or behind the person at {_told(seconds)}: this is left out.",
             video=path.name,
             seconds=seconds,
         )
     if often and not crossed.any():
         events.warn(
             "others-in-the-way",
-            f"Somebody else is before or behind the person in {often:.0%} of the frames, too many to leave them out:"
-            " film the person alone.",
+            f"Somebody else is in front of or behind the person in {often:.0%} of the frames, too many to leave them"
+            " out: film the person alone.",
             share=often,
         )
     return crossed

@@ -315,7 +315,7 @@ def _disagree(matte: Image, pose: Pose, size: tuple[int, int]) -> tuple[bool, bo
     """Whether a matte lacks a joint, and whether it takes in something else."""
     if not matte.any():  # of a pose that the built-in detector did not see
         return False, False
-    height = float(body_height(pose.xy[None], pose.confidence[None])[0])
+    height = pose.height
     radius = max(round(NEAR_JOINT * height), 1)
     around = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
     x, y = np.round(pose.xy[_OUTER]).astype(int).T

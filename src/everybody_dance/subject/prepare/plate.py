@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from everybody_dance.body_height import body_height
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
@@ -160,7 +159,7 @@ def _distance(matte: Image, keypoints: Keypoints, index: int) -> Image:
     person = (matte >= COVERED) | person_mask(pose, size, 0.0)
     if not person.any():
         return np.full(matte.shape, 255, np.uint8)
-    height = max(float(body_height(pose.xy[None], pose.confidence[None])[0]), 1.0)
+    height = max(pose.height, 1.0)
     distance = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     for x, y in pose.xy[FEET][pose.found[FEET]].tolist():
         cv2.circle(distance, (round(x), round(y)), round(SHADOWED * height), (0.0,), -1)
