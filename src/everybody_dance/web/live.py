@@ -135,9 +135,11 @@ def live_app(show: Show, camera: FrameTaker | None) -> FastAPI:
         bringing[:] = [socket]
         with suppress(WebSocketDisconnect, RuntimeError):  # it left, or was closed in favour of another
             while True:
-                data = await socket.receive_bytes()
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
                 try:
-                    await run_sync(_push, camera, data)
+                    await run_sync(_push, camera, message.get("bytes") or b"")
                 except UsageError as error:
                     await socket.send_json(_error(error))
                 else:

@@ -59,17 +59,18 @@ def decoded(data: bytes, *, formats: tuple[str, ...], max_pixels: int, longest: 
     Raises:
         UsageError: it cannot be read (``bad-picture``) or is too large (``picture-too-large``).
     """
+    message = f"The picture has more than {max_pixels / 1e6:.0f} million pixels; choose a smaller one."
+    too_large = UsageError("picture-too-large", message)
     try:
         with PIL.Image.open(io.BytesIO(data), formats=formats) as file:
             if file.width * file.height > max_pixels:
-                raise UsageError(
-                    "picture-too-large",
-                    f"The picture has {file.width}x{file.height} pixels, more than {max_pixels / 1e6:.0f} million.",
-                )
+                raise too_large
             file.thumbnail((longest, longest))
             return np.array(PIL.ImageOps.exif_transpose(file).convert("RGB"), np.uint8)
     except UsageError:
         raise
+    except PIL.Image.DecompressionBombError as error:
+        raise too_large from error
     except Exception as error:  # what Pillow raises for broken files has no common class
         raise UsageError("bad-picture", f"The picture cannot be read; use {' or '.join(formats)}.") from error
 

@@ -33,6 +33,7 @@ export class Stage {
       canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
       bitmap.close();
     });
+    byId("stage").style.setProperty("--aspect", `${this.picture.width} / ${this.picture.height}`);
     this.picture.dataset.number = header.number;
     if (!this.drawn) {
       this.drawn = true;
