@@ -145,12 +145,13 @@ def _figure(number: int, size: tuple[int, int]) -> Image:
     x, unit = width / 2 + 0.12 * width * math.sin(turn / 3), height / 10
     hip, neck = np.array((x, 5.6 * unit)), np.array((x + 0.3 * unit * math.sin(turn), 2.9 * unit))
     wave = np.array((1.5 * math.cos(turn), 1.5 * math.sin(turn))) * unit
+    arm, leg, side = np.array((1.2, 0.6)) * unit, np.array((0.9, 3.0)) * unit, np.array((-1, 1))
     limbs = [
         (hip, neck),
-        (neck, neck + (1.2 * unit, 0.6 * unit) + wave * 0.6),
-        (neck, neck + (-1.2 * unit, 0.6 * unit) - wave * 0.6),
-        (hip, hip + (0.9 * unit, 3 * unit)),
-        (hip, hip + (-0.9 * unit, 3 * unit)),
+        (neck, neck + arm + wave * 0.6),
+        (neck, neck + arm * side - wave * 0.6),
+        (hip, hip + leg),
+        (hip, hip + leg * side),
     ]
     for begin, end in limbs:
         points = [tuple(int(value) for value in point) for point in (begin, end)]

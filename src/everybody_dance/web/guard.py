@@ -81,8 +81,7 @@ class Guard:
         origin = f"{'https' if self._secure else 'http'}://{host}"
         if changes and headers.get("origin", "").lower() != origin.lower():
             return "This was asked for by another page."
-        given = [_token_in_address(scope), self._token_in_cookie(headers)]
-        if not any(token is not None and secrets.compare_digest(token.encode(), self._token.encode()) for token in given):
+        if not (self._is_token(_token_in_address(scope)) or self._is_token(self._token_in_cookie(headers))):
             return "Open the address that the program printed: it ends with a token."
         return None
 
@@ -92,6 +91,9 @@ class Guard:
         except ValueError:
             return False
         return name in self._names or _is_address(name)
+
+    def _is_token(self, given: str | None) -> bool:
+        return given is not None and secrets.compare_digest(given.encode(), self._token.encode())
 
     def _token_in_cookie(self, headers: Headers) -> str | None:
         try:

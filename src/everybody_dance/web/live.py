@@ -224,9 +224,7 @@ def _packed(encoded: Encoded | None, status: dict[str, Any]) -> bytes:
 
 
 def _show_over_picture(show: Show, data: bytes) -> None:
-    picture = decoded(
-        data, formats=("JPEG", "PNG", "WEBP"), max_pixels=MAX_UPLOAD_PIXELS, longest=LONGEST_BACKGROUND
-    )
+    picture = decoded(data, formats=("JPEG", "PNG", "WEBP"), max_pixels=MAX_UPLOAD_PIXELS, longest=LONGEST_BACKGROUND)
     show.show_over(picture)
 
 

@@ -52,9 +52,7 @@ def serving(
     with _listening(host, port) as listening:
         port = listening.getsockname()[1]
         token = secrets.token_urlsafe()
-        guard = Guard(
-            app, token=token, cookie=f"dance-{port}", names=_own_names(host), secure=certificate is not None
-        )
+        guard = Guard(app, token=token, cookie=f"dance-{port}", names=_own_names(host), secure=certificate is not None)
         config = uvicorn.Config(
             guard,
             loop="asyncio",
