@@ -28,7 +28,7 @@ class Status:
     rate: float = 24.7
     latency: tuple[float, float] = (61.0, 88.0)
     stages: dict[str, float] = field(
-        default_factory=lambda: {"capture": 1.2, "detect": 21.4, "filter": 0.3, "place": 0.2, "paint": 33.8}
+        default_factory=lambda: {"detect": 21.4, "place": 0.3, "paint": 33.8, "compose": 2.1}
     )
     frames: int = 0
     shown: int = 0

@@ -27,7 +27,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.web.live import MAX_FRAME_PIXELS, MAX_PAGES, STATIC, serve
+from everybody_dance.web.live import MAX_FRAME_PIXELS, MAX_PAGES, PATIENCE, STATIC, serve
 from everybody_dance.web.pictures import Encoder, decoded
 from everybody_dance.web.server import MAX_MESSAGE
 from shows import FakeShow
@@ -89,6 +89,14 @@ def show(tmp_path: Path) -> FakeShow:
 def browser(show: FakeShow) -> Iterator[Browser]:
     with serve(show, camera=show, open_browser=False) as address:
         yield Browser(address)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, FakeShow]]:
+    """A server for all tests that are refused: nothing may ever reach its show."""
+    show = FakeShow(tmp_path_factory.mktemp("standing"))
+    with serve(show, camera=show, open_browser=False) as address:
+        yield Browser(address), show
 
 
 def _next(page: ClientConnection, after: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -213,6 +221,17 @@ def test_without_new_pictures_the_status_still_comes(browser: Browser, show: Fak
     assert header["status"]["rate"] is None  # browsers do not read NaN
 
 
+def test_a_show_that_is_over_is_not_asked_all_the_time(browser: Browser, show: FakeShow) -> None:
+    asked: list[int] = []
+    show.newest = lambda after, timeout: asked.append(after)  # type: ignore[method-assign, assignment]
+    began = time.monotonic()
+    with browser.open() as page:
+        for _ in range(2):
+            assert _next(page, 7)[0]["number"] is None
+    assert time.monotonic() - began >= 2 * PATIENCE
+    assert asked == [7, 7]
+
+
 def test_a_picture_is_encoded_once_for_all_pages(show: FakeShow) -> None:
     shown = show.newest(0, 1)
     assert shown is not None
@@ -298,7 +317,8 @@ def test_controls_reach_the_show(browser: Browser, show: FakeShow, message: obje
         b"\x00\x01",
     ],
 )
-def test_what_is_not_known_is_answered_and_changes_nothing(browser: Browser, show: FakeShow, message: object) -> None:
+def test_what_is_not_known_is_answered_and_changes_nothing(standing: tuple[Browser, FakeShow], message: object) -> None:
+    browser, show = standing
     with browser.open() as page:
         assert _told(page, message)["error"]["code"] == "bad-message"
         assert show.asked == []
@@ -474,7 +494,8 @@ def test_the_token_in_the_address_becomes_a_cookie(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/static/live.js", "/recordings/0", "/nothing"])
 @pytest.mark.parametrize("token", [None, "wrong", "é"])
-def test_without_the_token_there_is_nothing(browser: Browser, path: str, token: str | None) -> None:
+def test_without_the_token_there_is_nothing(standing: tuple[Browser, FakeShow], path: str, token: str | None) -> None:
+    browser, _ = standing
     answer = browser.ask(path, token=None if token is None else token.encode().decode("latin-1"))
     assert answer.status == 403
     assert "set-cookie" not in answer.headers
@@ -499,7 +520,8 @@ def test_tokens_differ_from_run_to_run(show: FakeShow) -> None:
         {"host": "evil.example"},
     ],
 )
-def test_sockets_refuse_strangers(browser: Browser, path: str, forged: dict[str, str]) -> None:
+def test_sockets_refuse_strangers(standing: tuple[Browser, FakeShow], path: str, forged: dict[str, str]) -> None:
+    browser, _ = standing
     with pytest.raises(InvalidStatus) as refused:
         browser.open(path, **forged)
     assert refused.value.response.status_code == 403
@@ -512,7 +534,8 @@ def test_posts_of_other_pages_are_refused(browser: Browser, show: FakeShow) -> N
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[", "a b"])
-def test_other_names_for_this_machine_are_refused(browser: Browser, host: str) -> None:
+def test_other_names_for_this_machine_are_refused(standing: tuple[Browser, FakeShow], host: str) -> None:
+    browser, _ = standing
     assert browser.ask(host=f"{host}:{browser.port}").status in (400, 403)
 
 
@@ -529,7 +552,7 @@ def test_every_answer_has_the_headers(browser: Browser) -> None:
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
         assert "server" not in answer.headers
 
@@ -569,6 +592,7 @@ def test_it_listens_on_this_machine_only(browser: Browser) -> None:
 
 
 def test_it_ends_at_once_and_tells_its_pages(show: FakeShow) -> None:
+    threads = set(threading.enumerate())
     with ExitStack() as pages:
         with serve(show, open_browser=False) as address:
             browser = Browser(address)
@@ -584,7 +608,7 @@ def test_it_ends_at_once_and_tells_its_pages(show: FakeShow) -> None:
             assert closed.value.rcvd.code == 1012
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", browser.port), timeout=1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "page"]
+    assert set(threading.enumerate()) <= threads
 
 
 def test_its_port_can_be_used_again_at_once(show: FakeShow) -> None:

@@ -127,7 +127,7 @@ def test_pictures_are_drawn_and_change(chromium: Browser, address: str) -> None:
         expect(page.locator("#number-rate")).to_have_text("24.7")
         expect(page.locator("#number-latency")).to_have_text("61 ms")
         expect(page.locator("#number-dropped")).to_contain_text("of")
-        expect(page.locator("#stages li")).to_have_count(5)
+        expect(page.locator("#stages li")).to_have_count(4)
         assert page.title() == "Live · Everybody Dance"
 
 
@@ -381,6 +381,7 @@ def test_the_pages_own_camera_reaches_the_show(chromium: Browser, show: FakeShow
         assert any((frame != show.pushed[0]).any() for frame in show.pushed[1:])
         show.running.set()
         _number(page)
+        expect(page.locator("#offer")).to_be_hidden()
         stop = page.get_by_role("button", name="Send camera")
         expect(stop).to_have_attribute("aria-pressed", "true")
         stop.click()
@@ -389,3 +390,5 @@ def test_the_pages_own_camera_reaches_the_show(chromium: Browser, show: FakeShow
         count = len(show.pushed)
         page.wait_for_timeout(300)
         assert len(show.pushed) == count
+        show.state = replace(show.state, state="lost")
+        expect(page.get_by_role("button", name="Start the camera")).to_be_visible()

@@ -30,12 +30,12 @@ PATIENCE = 0.5
 MAX_PAGES = 8
 """Pages at once."""
 
-MAX_UPLOAD = 25 << 20
-"""Largest background picture, in bytes."""
+MAX_UPLOAD, MAX_UPLOAD_PIXELS, LONGEST_BACKGROUND = 25 << 20, 60_000_000, 2560
+"""Largest background picture, in bytes and pixels, and the side to which a longer one is shrunk."""
 
-MAX_UPLOAD_PIXELS = 60_000_000
-MAX_FRAME_PIXELS = 1920 * 1080
-LONGEST_BACKGROUND = 2560
+MAX_FRAME_PIXELS, LONGEST_FRAME = 1920 * 1080, 1280
+"""Largest frame of a page's camera, and the side to which a longer one is shrunk."""
+
 TOO_MANY, MESSAGE_TOO_BIG, ELSEWHERE = 1013, 1009, 4001
 """Codes with which a socket is closed; ``ELSEWHERE``: another page brings its camera now."""
 
@@ -129,10 +129,10 @@ def live_app(show: Show, camera: FrameTaker | None) -> FastAPI:
     @app.websocket("/camera")
     async def bring(socket: WebSocket) -> None:
         await socket.accept()
-        for other in bringing:
-            with suppress(RuntimeError, WebSocketDisconnect):
+        others, bringing[:] = bringing[:], [socket]
+        for other in others:
+            with suppress(RuntimeError, WebSocketDisconnect):  # it has left already
                 await other.close(ELSEWHERE)
-        bringing[:] = [socket]
         with suppress(WebSocketDisconnect, RuntimeError):  # it left, or was closed in favour of another
             while True:
                 message = await socket.receive()
@@ -198,7 +198,10 @@ class _Visit:
             while True:
                 await self._asked.wait()
                 self._asked = anyio.Event()
+                began = anyio.current_time()
                 encoded = await run_sync(self._encoder.newest, self._after, PATIENCE, abandon_on_cancel=True)
+                if encoded is None:  # A show that is over does not wait.
+                    await anyio.sleep_until(began + PATIENCE)
                 async with self._sending:
                     await self._socket.send_bytes(_packed(encoded, await self._status()))
 
@@ -229,7 +232,7 @@ def _show_over_picture(show: Show, data: bytes) -> None:
 
 
 def _push(camera: FrameTaker, data: bytes) -> None:
-    camera.push(decoded(data, formats=("JPEG",), max_pixels=MAX_FRAME_PIXELS, longest=1280))
+    camera.push(decoded(data, formats=("JPEG",), max_pixels=MAX_FRAME_PIXELS, longest=LONGEST_FRAME))
 
 
 def _error(error: DanceError) -> dict[str, Any]:

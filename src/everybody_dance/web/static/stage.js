@@ -60,7 +60,7 @@ export class Stage {
   update() {
     const status = this.status;
     const open = this.connection === "open";
-    const offers = open && this.offers && !this.drawn;
+    const offers = open && this.offers && (!this.drawn || status?.state === "lost");
     const veiled = !offers && !(open && this.drawn);
     document.body.dataset.connection = this.connection;
     show(byId("offer"), offers);
@@ -81,7 +81,7 @@ export class Stage {
     show(byId("recording"), live && status.recording !== null);
     if (live && status.recording !== null) setText(byId("recorded"), clock(status.recorded_seconds));
 
-    const message = live && this.drawn ? this.message(status) : "";
+    const message = live && this.drawn && !offers ? this.message(status) : "";
     setText(byId("message"), message);
     show(byId("message"), message !== "" && !counting);
 

@@ -104,12 +104,8 @@ export const TEXTS = {
 
 // The pipeline's names of its stages; one that is not here is shown as it is.
 export const STAGES = {
-  capture: "Capture",
   detect: "Find the pose",
-  filter: "Smooth",
-  place: "Place",
+  place: "Place it",
   paint: "Paint",
-  refine: "Face and hands",
   compose: "Compose",
-  encode: "Record",
 };
