@@ -161,7 +161,14 @@ const actions = {
 for (const who of PEOPLE) actions[`follow-${who}`] = () => follow(who);
 for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
 
-byId("colour").addEventListener("input", () => over(byId("colour").value));
+// Whoever drags over the colours passes many of them.
+let colourTimer = null;
+byId("colour").addEventListener("input", () => {
+  colourTimer ??= setTimeout(() => {
+    colourTimer = null;
+    over(byId("colour").value);
+  }, 100);
+});
 byId("file").addEventListener("change", () => {
   const [file] = byId("file").files;
   if (file) sendBackground(file);
