@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from everybody_dance.training.config import TrainConfig
     from everybody_dance.workflows.compare import CompareRequest, compare
     from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
+    from everybody_dance.workflows.export import ExportRequest, ExportResult, export
     from everybody_dance.workflows.people import PeopleRequest, PeopleResult, people
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
     from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
@@ -37,6 +38,7 @@ _HOMES = {
     "training.config": ("TrainConfig",),
     "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
+    "workflows.export": ("ExportRequest", "ExportResult", "export"),
     "workflows.people": ("PeopleRequest", "PeopleResult", "people"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
     "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
@@ -55,6 +57,8 @@ __all__ = [
     "DanceError",
     "EvaluateRequest",
     "Event",
+    "ExportRequest",
+    "ExportResult",
     "Finding",
     "Keypoints",
     "Listener",
@@ -79,6 +83,7 @@ __all__ = [
     "UsageError",
     "compare",
     "evaluate",
+    "export",
     "open_performer",
     "people",
     "prepare",

@@ -2,7 +2,11 @@
 
 import math
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from everybody_dance.errors import UsageError
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -36,3 +40,18 @@ def _quota(file: Path) -> float:
     except (OSError, ValueError):
         return math.inf
     return quota / period if period > 0 else math.inf
+
+
+def optional(module: str, extra: str) -> Any:
+    """A module that is not installed unless an extra of this package is.
+
+    Raises:
+        UsageError: it is not installed (``not-installed``).
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            "not-installed",
+            f"The package {module} is not installed here. `pip install 'everybody-dance[{extra}]'` adds it.",
+        ) from error

@@ -87,14 +87,24 @@ class FastGenerator(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, a=SLOPE)
 
     def paint(
-        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """As ``networks.generators.Generator.paint``."""
-        colours, logits = self(pose, plate, previous, shown)
+        colours, logits = self(pose, plate, previous, shown, present)
         return colours, logits
 
     def forward(
-        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """
         Args:
@@ -104,6 +114,7 @@ class FastGenerator(nn.Module):
                 that takes no previous frame.
             shown: another picture of the place to look at; ``plate`` is then only what the previous frame is compared
                 with.
+            present: as in ``networks.generators.Generator.paint``.
 
         Returns:
             The person's colours (B, 3, H, W), meant for [-1, 1] but not bounded, so that no colour can get stuck at
@@ -118,7 +129,7 @@ class FastGenerator(nn.Module):
             skips.append(x)
             x = down(_activate(x))
             if level == 1 and self.previous is not None:
-                x = x + self.previous(self._seen_before(plate, previous))
+                x = x + self.previous(self._seen_before(plate, previous, present))
             x = encode(x)
         for up, decode, skip in reversed(list(zip(self.up, self.decode, skips, strict=True))):
             x = decode(functional.interpolate(up(x), scale_factor=2, mode="nearest") + skip)
@@ -128,11 +139,12 @@ class FastGenerator(nn.Module):
             colours = torch.lerp(colours, plate if shown is None else shown, painted[:, 4:].sigmoid())
         return colours, painted[:, 3:4]
 
-    def _seen_before(self, plate: Tensor, previous: Tensor | None) -> Tensor:
+    def _seen_before(self, plate: Tensor, previous: Tensor | None, present: Tensor | None) -> Tensor:
         """(B, 4, h, w): how the previous frame differs from the plate, coarsely, and whether there is one."""
         if previous is None:
-            previous, present = plate, plate.new_zeros(())
+            previous, flag = plate, plate.new_zeros(())
         else:
-            present = plate.new_ones(())
+            flag = plate.new_ones(())
         difference = functional.avg_pool2d(previous - plate, self.previous_shrink)
-        return torch.cat([difference, present.expand_as(difference[:, :1])], 1)
+        seen = torch.cat([difference, flag.expand_as(difference[:, :1])], 1)
+        return seen if present is None else present * seen

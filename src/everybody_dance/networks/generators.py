@@ -22,7 +22,12 @@ class Generator(Protocol):
     stride: int
 
     def paint(
-        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Paint a pose.
 
@@ -30,6 +35,8 @@ class Generator(Protocol):
             pose, plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1], the composited frame before; None where there is none.
             shown: the plate with a puppet in it, for generators that look at one; None: the plate itself.
+            present: for exported networks, which are always given a ``previous``: 1 where it is a frame, 0 where there
+                is none; a tensor without dimensions.
 
         Returns:
             Colours (B, 3, H, W), and the logits (B, 1, H, W) of the mask by which they cover the plate; None from

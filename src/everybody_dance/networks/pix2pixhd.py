@@ -88,10 +88,15 @@ class GlobalGenerator(nn.Module):
         return torch.tanh(self.layers(x).float())
 
     def paint(
-        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """As ``networks.generators.Generator.paint``: the whole picture, without a mask."""
-        return _whole_picture(self, pose, previous), None
+        return _whole_picture(self, pose, previous, present), None
 
 
 class LocalEnhancer(nn.Module):
@@ -147,18 +152,27 @@ class LocalEnhancer(nn.Module):
         return torch.tanh(self.up(self.down(x) + self.coarse(half)).float())
 
     def paint(
-        self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """As ``networks.generators.Generator.paint``: the whole picture, without a mask."""
-        return _whole_picture(self, pose, previous), None
+        return _whole_picture(self, pose, previous, present), None
 
     def start_from(self, trained: GlobalGenerator) -> None:
         """Take over the weights of a trained global generator, all but its last convolution's."""
         self.coarse.load_state_dict(trained.layers[:-2].state_dict())
 
 
-def _whole_picture(generator: GlobalGenerator | LocalEnhancer, pose: Tensor, previous: Tensor | None) -> Tensor:
+def _whole_picture(
+    generator: GlobalGenerator | LocalEnhancer, pose: Tensor, previous: Tensor | None, present: Tensor | None
+) -> Tensor:
     """The picture for a pose; a missing previous frame is all zeros (the paper, section 3.3)."""
+    if previous is not None and present is not None:
+        previous = present * previous
     if generator.input_channels == 2 * pose.shape[1]:
         pose = torch.cat([pose, torch.zeros_like(pose) if previous is None else previous], 1)
     picture: Tensor = generator(pose)

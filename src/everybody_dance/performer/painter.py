@@ -72,18 +72,26 @@ class Painter(nn.Module):
         """Take over the weights of a trained generator that this one is built around (the local enhancer's)."""
         cast(Any, self.generator).start_from(trained.generator)
 
-    def forward(self, pose: Tensor, plate: Tensor, previous: Tensor | None, shown: Tensor | None = None) -> Painted:
+    def forward(
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> Painted:
         """
         Args:
             pose, plate: (B, 3, H, W) in [-1, 1].
             previous: (B, 3, H, W) in [-1, 1], the composited frame before; None where there is none.
             shown: the plate with a puppet in it, for a generator that is shown one.
+            present: as in ``networks.generators.Generator.paint``.
         """
         previous = previous if self.previous_frame else None
         if not self.over_plate:
-            colours, _ = self._generator.paint(pose, torch.zeros_like(plate), previous, None)
+            colours, _ = self._generator.paint(pose, torch.zeros_like(plate), previous, None, present)
             return Painted(colours.clamp(-1, 1), colours)
-        colours, logits = self._generator.paint(pose, plate, previous, shown)
+        colours, logits = self._generator.paint(pose, plate, previous, shown, present)
         if logits is None:
             return Painted(colours.clamp(-1, 1), colours)
         mask = logits.sigmoid()

@@ -1,0 +1,77 @@
+"""Exported painters in OpenVINO. Nothing here needs PyTorch."""
+
+import io
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from everybody_dance.images import Image
+from everybody_dance.machine import optional, usable_cores
+
+if TYPE_CHECKING:
+    from everybody_dance.performer.runtime import Colours
+
+INPUTS, OUTPUTS = ("pose", "plate", "shown", "previous", "has_previous"), ("colours", "mask")
+"""Of an exported painter, as in ``Runtime.paint``."""
+
+SIZES = 4
+"""How many sizes of pictures stay compiled."""
+
+
+class OpenVinoRuntime:
+    """A painter in OpenVINO on the CPU; a ``Runtime``.
+
+    It computes in bfloat16 where the processor does so natively, as PyTorch does. The network is compiled for each size
+    of picture when that is first painted, which takes half a second: with sizes that are known, OpenVINO fuses more.
+
+    Args:
+        model: an exported painter: a file, ONNX or OpenVINO's (.xml, with the weights in .bin beside it), the bytes of
+            an ONNX file, or a model that OpenVINO has read.
+        stride: as in ``Runtime``.
+        over_plate: whether the painter makes a mask; otherwise the colours are the whole picture.
+        threads: to compute with; by default the cores that this process may use.
+
+    Raises:
+        UsageError: the package openvino is not installed (``not-installed``).
+    """
+
+    def __init__(self, model: Path | bytes | Any, stride: int, over_plate: bool = True, threads: int = 0) -> None:
+        self.stride = stride
+        self._model = read_model(model) if isinstance(model, Path | bytes) else model
+        self._over_plate = over_plate
+        self._threads = threads or usable_cores()
+        self._compiled = lru_cache(SIZES)(self._compile)
+
+    def paint(
+        self, pose: Image, plate: Image, shown: Image, previous: Image, has_previous: bool
+    ) -> "tuple[Colours, Colours | None]":
+        """As ``Runtime.paint``."""
+        pictures = [np.ascontiguousarray(picture) for picture in (pose, plate, shown, previous)]
+        inputs = dict(zip(INPUTS, [*pictures, np.array(has_previous)], strict=True))
+        colours, mask = self._compiled(pose.shape[0], pose.shape[1]).infer(inputs, share_inputs=True).values()
+        return colours, mask if self._over_plate else None
+
+    def _compile(self, height: int, width: int) -> Any:
+        model = self._model.clone()
+        model.reshape({name: [height, width, 3] for name in INPUTS[:-1]})
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
+        return openvino().Core().compile_model(model, "CPU", options).create_infer_request()
+
+
+def openvino() -> Any:
+    """The package openvino, without its telemetry: this program tells nobody what it does.
+
+    Raises:
+        UsageError: it is not installed (``not-installed``).
+    """
+    # OpenVINO and NNCF would send events as soon as they are imported; both do without the package that sends them.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return optional("openvino", "openvino")
+
+
+def read_model(model: Path | bytes) -> Any:
+    """An exported network, read by OpenVINO: a file, or the bytes of an ONNX file."""
+    return openvino().Core().read_model(model if isinstance(model, Path) else io.BytesIO(model))
