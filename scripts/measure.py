@@ -39,6 +39,10 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
+from everybody_dance.performer.onnx_files import painter_onnx
+from everybody_dance.performer.openvino_runtime import OpenVinoRuntime
+from everybody_dance.performer.own_dance import own_inputs
+from everybody_dance.performer.runtimes import compare, int8_model
 from everybody_dance.pose import who_is_there
 from everybody_dance.pose.detection import detect_video
 from everybody_dance.pose.detector_process import DetectorPool
@@ -122,6 +126,26 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
         f"painting, window {window.width}x{window.height} of {prepared.manifest.size[0]}x{prepared.manifest.size[1]},"
         f" {performer.device.type}: {1000 * seconds / frames:.0f} ms a frame"
     )
+
+
+@app.command()
+def runtimes(subject: Folder, frames: int = 20, threads: int = 1) -> None:
+    """Time to paint a frame with each runtime, by turns, and how like PyTorch's the pictures are."""
+    torch.set_num_threads(threads)
+    performer = load_performer(subject, "cpu")
+    stride, over_plate = performer.runtime.stride, performer.manifest.over_plate
+    painter, int8 = painter_onnx(performer.painter), int8_model(performer)
+    others = {
+        "OpenVINO, float32": OpenVinoRuntime(painter, stride, over_plate, threads, float32=True),
+        "OpenVINO": OpenVinoRuntime(painter, stride, over_plate, threads),
+        "OpenVINO, 8-bit integers": OpenVinoRuntime(int8, stride, over_plate, threads),
+    }
+    inputs = own_inputs(performer, frames + 2, offset=0.5)
+    height, width = inputs[0][0].shape[:2]
+    print(f"{width}x{height}, {threads} threads\n\n| | times as fast as PyTorch | SSIM |\n|---|---|---|")
+    for name, runtime in others.items():
+        trial = compare(performer.runtime, runtime, inputs)
+        print(f"| {name} | {trial.speedup:.2f} | {trial.ssim:.4f} |")
 
 
 @app.command()

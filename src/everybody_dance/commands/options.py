@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance.errors import UsageError
+from everybody_dance.performer.options import RUNTIMES, TORCH
 from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 from everybody_dance.skeleton import PARTS, Part
@@ -19,6 +20,8 @@ HIGHEST_RATE = 240
 
 
 PresetName = StrEnum("PresetName", [(name.upper().replace("-", "_"), name) for name in PRESETS])  # type: ignore[misc]
+RuntimeName = StrEnum("RuntimeName", [(name.upper().replace("-", "_"), name) for name in RUNTIMES])  # type: ignore[misc]
+PYTORCH = RuntimeName(TORCH)
 FAST, PAPER_512 = PresetName("fast"), PresetName("paper-512")
 Smoothing = StrEnum("Smoothing", [(name.upper(), name) for name in SMOOTHINGS])  # type: ignore[misc]
 WhoseBones = StrEnum("WhoseBones", [(name.upper(), name) for name in BONES])  # type: ignore[misc]
@@ -119,6 +122,13 @@ def _result_name(path: Path | None) -> Path | None:
 
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout; all else goes to stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
+Runtime = Annotated[
+    RuntimeName,
+    typer.Option(
+        help="What paints. auto takes OpenVINO (`pip install 'everybody-dance[openvino]'`) where it is faster here and"
+        " its pictures are PyTorch's."
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")]
 OutResult = Annotated[
     Path,

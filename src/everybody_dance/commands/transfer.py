@@ -55,6 +55,7 @@ def transfer(
     background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
+    runtime: options.Runtime = options.PYTORCH,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -97,6 +98,7 @@ def transfer(
             config=config,
             compare=compare,
             device=device,
+            runtime=runtime,
         )
         tell_transferred(current, work(request))
         current.say(f"Done: {out}")

@@ -68,8 +68,9 @@ class _ExportedRefiner(nn.Module):
 def painter_onnx(painter: Painter) -> bytes:
     """A painter as ONNX, for pictures of any size that its stride divides.
 
-    Inputs are ``INPUTS``: four pictures, uint8 (H, W, 3), and whether the last is a frame, bool (). Outputs are
-    ``OUTPUTS``: float32 (H, W, 3), meant for [-1, 1], and float32 (H, W, 1) in [0, 1].
+    Inputs are ``INPUTS``, less those that the painter makes no use of: four pictures, uint8 (H, W, 3), and whether the
+    last is a frame, bool (). Outputs are ``OUTPUTS``: float32 (H, W, 3), meant for [-1, 1], and float32 (H, W, 1) in
+    [0, 1].
 
     Raises:
         UsageError: the package onnx is not installed (``not-installed``).

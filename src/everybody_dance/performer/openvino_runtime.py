@@ -4,6 +4,7 @@ import io
 import sys
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from everybody_dance.performer.runtime import Colours
 
 INPUTS, OUTPUTS = ("pose", "plate", "shown", "previous", "has_previous"), ("colours", "mask")
-"""Of an exported painter, as in ``Runtime.paint``."""
+"""Of an exported painter, as in ``Runtime.paint``; without inputs that it makes no use of."""
 
 SIZES = 4
 """How many sizes of pictures stay compiled."""
@@ -24,7 +25,7 @@ SIZES = 4
 class OpenVinoRuntime:
     """A painter in OpenVINO on the CPU; a ``Runtime``.
 
-    It computes in bfloat16 where the processor does so natively, as PyTorch does. The network is compiled for each size
+    The network is compiled for each size
     of picture when that is first painted, which takes half a second: with sizes that are known, OpenVINO fuses more.
 
     Args:
@@ -33,16 +34,30 @@ class OpenVinoRuntime:
         stride: as in ``Runtime``.
         over_plate: whether the painter makes a mask; otherwise the colours are the whole picture.
         threads: to compute with; by default the cores that this process may use.
+        float32: compute in it throughout; otherwise in bfloat16 where the processor does so natively, as PyTorch does.
 
     Raises:
         UsageError: the package openvino is not installed (``not-installed``).
     """
 
-    def __init__(self, model: Path | bytes | Any, stride: int, over_plate: bool = True, threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: Path | bytes | Any,
+        stride: int,
+        over_plate: bool = True,
+        threads: int | None = None,
+        float32: bool = False,
+    ) -> None:
         self.stride = stride
         self._model = read_model(model) if isinstance(model, Path | bytes) else model
         self._over_plate = over_plate
-        self._threads = threads or usable_cores()
+        self._options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": usable_cores() if threads is None else threads,
+            **({"INFERENCE_PRECISION_HINT": "f32"} if float32 else {}),
+        }
+        self._painting = Lock()  # a compiled network paints one frame at a time
+        self._inputs = {each.any_name for each in self._model.inputs}
         self._compiled = lru_cache(SIZES)(self._compile)
 
     def paint(
@@ -51,14 +66,15 @@ class OpenVinoRuntime:
         """As ``Runtime.paint``."""
         pictures = [np.ascontiguousarray(picture) for picture in (pose, plate, shown, previous)]
         inputs = dict(zip(INPUTS, [*pictures, np.array(has_previous)], strict=True))
-        colours, mask = self._compiled(pose.shape[0], pose.shape[1]).infer(inputs, share_inputs=True).values()
+        inputs = {name: value for name, value in inputs.items() if name in self._inputs}
+        with self._painting:
+            colours, mask = self._compiled(pose.shape[0], pose.shape[1]).infer(inputs, share_inputs=True).values()
         return colours, mask if self._over_plate else None
 
     def _compile(self, height: int, width: int) -> Any:
         model = self._model.clone()
-        model.reshape({name: [height, width, 3] for name in INPUTS[:-1]})
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
-        return openvino().Core().compile_model(model, "CPU", options).create_infer_request()
+        model.reshape({name: [height, width, 3] for name in INPUTS[:-1] if name in self._inputs})
+        return openvino().Core().compile_model(model, "CPU", self._options).create_infer_request()
 
 
 def openvino() -> Any:

@@ -22,15 +22,13 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import cache_folder, replacing, write_text
 from everybody_dance.performer.onnx_files import painter_onnx
 from everybody_dance.performer.openvino_runtime import OpenVinoRuntime, openvino, read_model
+from everybody_dance.performer.options import AUTO, INT8, OPENVINO, RUNTIMES, TORCH
 from everybody_dance.performer.own_dance import Inputs, own_inputs
 from everybody_dance.performer.performer import Performer, composite
 from everybody_dance.performer.quantization import CALIBRATION, quantized
 from everybody_dance.performer.runtime import Runtime, TorchRuntime
 from everybody_dance.similarity import RADIUS, ssim_map
 from everybody_dance.version import VERSION
-
-AUTO, TORCH, OPENVINO, INT8 = "auto", "torch", "openvino", "openvino-int8"
-RUNTIMES = (AUTO, TORCH, OPENVINO, INT8)
 
 FRAMES = 6
 """Frames on which a runtime is tried; the first does not count, since networks are compiled for it."""
@@ -71,7 +69,8 @@ def use_runtime(performer: Performer, name: str) -> None:
     Args:
         performer: as it was loaded.
         name: one of ``RUNTIMES``. ``auto`` is the fastest whose pictures differ from PyTorch's by no more than
-            ``LARGEST_LOSS`` of SSIM, and PyTorch's on a GPU and where the extra ``openvino`` is not installed.
+            ``LARGEST_LOSS`` of SSIM; it is PyTorch where nothing else can be tried: on a GPU, without the extra
+            ``openvino``, and for a performer without poses.
 
     Raises:
         UsageError: there is no such runtime (``unknown-runtime``), or it is not installed (``not-installed``).
@@ -81,9 +80,9 @@ def use_runtime(performer: Performer, name: str) -> None:
         raise UsageError("unknown-runtime", f"--runtime is one of {', '.join(RUNTIMES)}.")
     if name == TORCH:
         return
-    if name == AUTO and (performer.device.type != "cpu" or not _installed()):
+    if name == AUTO and not (performer.device.type == "cpu" and _installed() and performer.poses.person_seen.sum() > 1):
         return
-    with events.stage("Trying how to paint faster") as stage:
+    with events.stage("Comparing runtimes") as stage:
         others = _Others(performer)
         names = [OPENVINO, INT8] if name == AUTO else [name]
         trials = {}

@@ -1,6 +1,6 @@
 """A trained person's networks for other programs and machines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +93,14 @@ def export(
         with replacing(request.out, folder=True) as folder, events.stage("Exporting") as stage:
             painter, trial = _painter(performer, request)
             networks = {"painter": _write(painter, folder, "painter", request.to)}
+            inputs = _inputs(painter)
             stage(1, 1 + len(parts))
             for done, part in enumerate(parts, 2):
                 refiner = refiner_onnx(performer.refiners[part], performer.manifest.refiners[part].side)
                 networks[part] = _write(refiner, folder, part, request.to)
                 stage(done, 1 + len(parts))
             (folder / PLATE).write_bytes(cv2.imencode(".png", performer.plate[..., ::-1])[1].tobytes())
-            manifest = _manifest(performer, request, networks, trial)
+            manifest = _manifest(performer, request, networks, inputs, trial)
             (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
         events.wrote("export", request.out)
         return ExportResult(request.out, networks, trial)
@@ -140,8 +141,19 @@ def _write(network: Any, folder: Path, name: str, to: str) -> str:
     return f"{name}.xml"
 
 
+def _inputs(network: Any) -> list[str]:
+    """Names of a network's inputs: of ONNX, or of a model of OpenVINO's."""
+    if isinstance(network, bytes):
+        return [each.name for each in optional("onnx", ONNX).load_model_from_string(network).graph.input]
+    return [each.any_name for each in network.inputs]
+
+
 def _manifest(
-    performer: Performer, request: ExportRequest, networks: Mapping[str, str], trial: Trial | None
+    performer: Performer,
+    request: ExportRequest,
+    networks: Mapping[str, str],
+    inputs: Sequence[str],
+    trial: Trial | None,
 ) -> dict[str, Any]:
     manifest = performer.manifest
     stride = performer.runtime.stride
@@ -163,6 +175,7 @@ def _manifest(
                 ),
                 strict=True,
             )
+            if name in inputs
         },
         "outputs": {
             OUTPUTS[0]: "float32 (H, W, 3), meant for [-1, 1]: value / 127.5 - 1",

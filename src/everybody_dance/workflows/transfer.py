@@ -14,7 +14,9 @@ from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.model_files import Model
+from everybody_dance.performer.options import TORCH
 from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.runtimes import use_runtime
 from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
 from everybody_dance.retarget.likeness import some_poses
@@ -45,6 +47,8 @@ class TransferRequest:
         config: how the dance is read and placed.
         compare: also write ``OUT.comparison.mp4``, source, pose and result side by side.
         device: where to compute.
+        runtime: what paints, one of ``RUNTIMES`` (``performer.options``). The default is PyTorch, so that the same
+            dance is the same pictures whatever else a machine has installed.
     """
 
     performer: Path
@@ -54,6 +58,7 @@ class TransferRequest:
     config: TransferConfig = field(default_factory=TransferConfig)
     compare: bool = False
     device: str = "auto"
+    runtime: str = TORCH
 
     @property
     def comparison(self) -> Path | None:
@@ -115,8 +120,8 @@ def transfer(
             raise UsageError("all-with-others", "--person all leaves nobody to dance --with: choose one of both.")
         for _, person in request.members:
             check_person(person)
-        performer = Model(request.performer).load(request.device)
-        others = [(Model(folder).load(request.device), person) for folder, person in request.members]
+        performer = _load(request.performer, request)
+        others = [(_load(folder, request), person) for folder, person in request.members]
         everybody = config.person == ALL
         check_mattes([performer, *(member for member, _ in others)], config.background, together=everybody)
 
@@ -249,6 +254,12 @@ def paint(
     if done.comparison is not None:
         events.wrote("comparison", done.comparison)
     return done
+
+
+def _load(folder: Path, request: TransferRequest) -> Performer:
+    performer = Model(folder).load(request.device)
+    use_runtime(performer, request.runtime)
+    return performer
 
 
 def _check_different(dances: Sequence[Dance], source: Path) -> None:
