@@ -42,6 +42,7 @@ from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.onnx_files import painter_onnx
 from everybody_dance.performer.openvino_runtime import OpenVinoRuntime
 from everybody_dance.performer.own_dance import own_inputs
+from everybody_dance.performer.runtime import Runtime
 from everybody_dance.performer.runtimes import compare, int8_model
 from everybody_dance.pose import who_is_there
 from everybody_dance.pose.detection import detect_video
@@ -129,23 +130,32 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
 
 
 @app.command()
-def runtimes(subject: Folder, frames: int = 20, threads: int = 1) -> None:
-    """Time to paint a frame with each runtime, by turns, and how like PyTorch's the pictures are."""
-    torch.set_num_threads(threads)
+def runtimes(subject: Folder, frames: int = 20) -> None:
+    """Each runtime's time on one core to paint a frame, by turns, and how like PyTorch's its pictures are."""
+    torch.set_num_threads(1)
     performer = load_performer(subject, "cpu")
     stride, over_plate = performer.runtime.stride, performer.manifest.over_plate
     painter, int8 = painter_onnx(performer.painter), int8_model(performer)
     others = {
-        "OpenVINO, float32": OpenVinoRuntime(painter, stride, over_plate, threads, float32=True),
-        "OpenVINO": OpenVinoRuntime(painter, stride, over_plate, threads),
-        "OpenVINO, 8-bit integers": OpenVinoRuntime(int8, stride, over_plate, threads),
+        "OpenVINO, float32": OpenVinoRuntime(painter, stride, over_plate, threads=1, float32=True),
+        "OpenVINO": OpenVinoRuntime(painter, stride, over_plate, threads=1),
+        "OpenVINO, 8-bit integers": OpenVinoRuntime(int8, stride, over_plate, threads=1),
     }
-    inputs = own_inputs(performer, frames + 2, offset=0.5)
-    height, width = inputs[0][0].shape[:2]
-    print(f"{width}x{height}, {threads} threads\n\n| | times as fast as PyTorch | SSIM |\n|---|---|---|")
-    for name, runtime in others.items():
-        trial = compare(performer.runtime, runtime, inputs)
-        print(f"| {name} | {trial.speedup:.2f} | {trial.ssim:.4f} |")
+    warm, *inputs = own_inputs(performer, frames + 2, offset=0.5)
+    paint: dict[str, Runtime] = {"PyTorch": performer.runtime, **others}
+    seconds: dict[str, list[float]] = {name: [] for name in paint}
+    for runtime in paint.values():
+        runtime.paint(*warm)
+    for frame in inputs:
+        for name, runtime in paint.items():
+            began = time.process_time()
+            runtime.paint(*frame)
+            seconds[name].append(time.process_time() - began)
+    print(f"{warm[0].shape[1]}x{warm[0].shape[0]}\n\n| | ms a frame | times as fast | SSIM |\n|---|---|---|---|")
+    for name, runtime in paint.items():
+        ratio = np.median(np.divide(seconds["PyTorch"], seconds[name]))
+        likeness = compare(performer.runtime, runtime, inputs).ssim
+        print(f"| {name} | {1000 * np.median(seconds[name]):.0f} | {ratio:.2f} | {likeness:.4f} |")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from everybody_dance.machine import optional
 from everybody_dance.networks.face_gan import Refiner
+from everybody_dance.performer.engine import Network
 from everybody_dance.performer.openvino_runtime import INPUTS, OUTPUTS
 from everybody_dance.performer.painter import Painter
 
@@ -111,7 +112,7 @@ def _onnx(
         torch.onnx.export(
             network.eval(),
             tuple(example),
-            file,
+            file,  # type: ignore[arg-type]  # what is not dynamo takes it
             dynamo=False,
             opset_version=OPSET,
             input_names=list(inputs),
@@ -121,7 +122,7 @@ def _onnx(
     return file.getvalue()
 
 
-def _on_cpu(network: nn.Module) -> nn.Module:
+def _on_cpu(network: Network) -> Network:
     """A copy on the CPU with pixels normalized in elementwise operations."""
     network = copy.deepcopy(network).cpu()
     for module in list(network.modules()):

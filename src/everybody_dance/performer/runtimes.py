@@ -106,7 +106,9 @@ def use_runtime(performer: Performer, name: str) -> None:
     )
     if not trial.like:
         events.warn(
-            "unlike-runtime", "Its pictures differ from PyTorch's. --runtime torch makes the right ones.", ssim=trial.ssim
+            "unlike-runtime",
+            "Its pictures are not quite PyTorch's, which --runtime torch makes.",
+            ssim=trial.ssim,
         )
 
 
