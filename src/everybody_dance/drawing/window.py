@@ -8,6 +8,7 @@ in the window and meets the network's grid in the same phase.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,16 @@ SIZE_STEP = 32
 
 MARGIN = 0.1
 """Room around the keypoints in fractions of the person's height: hair, shoes and clothes reach past the joints."""
+
+NEAR, FAR = 0.05, 0.35
+"""What a person reaches past their joints, and the farthest that anything of theirs does (a shadow on the floor), in
+body heights."""
+
+ROOM = 2
+"""Strides around all that is painted: so near the edge of its window a generator paints a little differently."""
+
+LARGER = 1.3
+"""A tight window is fitted anew when it is so many times as large as it need be."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,10 @@ class Window:
     margin: float
     frame: tuple[int, int]
     stride: int
+
+    def follower(self) -> "WindowFollower":
+        """Begin to follow a person."""
+        return WindowFollower(self)
 
 
 def whole_frame(size: tuple[int, int]) -> Box:
@@ -76,8 +91,39 @@ def fit_window(keypoints: Keypoints, stride: int, at_least: tuple[int, int] = (S
     return Window((width, height), margin, keypoints.size, stride)
 
 
+@dataclass(frozen=True)
+class TightWindow:
+    """A window that fits the person in every frame, for generators that paint each place by what is near it.
+
+    Attributes:
+        frame: (W, H) of the frame.
+        stride: box origins and sides are multiples of this many pixels.
+    """
+
+    frame: tuple[int, int]
+    stride: int
+
+    def follower(self) -> "TightFollower":
+        """Begin to follow a person."""
+        return TightFollower(self)
+
+
+class Follower(Protocol):
+    """A window on its way through a dance, one frame at a time."""
+
+    def step(self, pose: Pose | None, cut: bool = False, painted: Box | None = None) -> Box:
+        """The box of the next frame.
+
+        Args:
+            pose: in pixels of the frame; None where nobody is seen.
+            cut: whether the frame begins a new shot, where the box may jump.
+            painted: where the frame before differs from the empty place; None where that is not known.
+        """
+        ...
+
+
 class WindowFollower:
-    """A window on its way through a dance, one frame at a time.
+    """A window of fixed size on its way through a dance.
 
     The box stays where it is while the person is inside, and is centred anew when they are not, and at a cut. Where
     nobody is seen it stays where they were seen last.
@@ -88,13 +134,8 @@ class WindowFollower:
         self._extent: tuple[Array, Array] | None = None
         self._origin: list[int] | None = None
 
-    def step(self, pose: Pose | None, cut: bool = False) -> Box:
-        """The box of the next frame.
-
-        Args:
-            pose: in pixels of the frame; None where nobody is seen.
-            cut: whether the frame begins a new shot, where the box may jump.
-        """
+    def step(self, pose: Pose | None, cut: bool = False, painted: Box | None = None) -> Box:
+        """As ``Follower.step``."""
         if pose is not None:
             found = _counted(pose.confidence[None])
             if found.any():
@@ -122,6 +163,46 @@ class WindowFollower:
         side, frame, stride = self.window.size[axis], self.window.frame[axis], self.window.stride
         last = max(-(-(frame - side) // stride) * stride, 0)
         return int(np.clip(np.round(((low + high - side) / 2) / stride) * stride, 0, last))
+
+
+class TightFollower:
+    """A window that fits the person in every frame, on its way through a dance.
+
+    It holds the joints, whatever of the frame before was not the empty place (clothes, hair, a shadow on the floor),
+    and around both the room that a generator needs to paint as in a larger window. The box stays as it is while it
+    holds all that and is not much larger, and is fitted anew otherwise, and at a cut. What was painted before is not
+    known in the first frame of a shot, so the box is larger there.
+    """
+
+    def __init__(self, window: TightWindow) -> None:
+        self.window = window
+        self._box: Box | None = None
+
+    def step(self, pose: Pose | None, cut: bool = False, painted: Box | None = None) -> Box:
+        """As ``Follower.step``."""
+        found = None if pose is None else _counted(pose.confidence[None])
+        if pose is not None and found is not None and found.any():
+            need = self._needed(pose, found, None if cut else painted)
+            if cut or self._box is None or not self._box.holds(need) or self._box.area > LARGER * need.area:
+                self._box = need
+        return Box(0, 0, *2 * [self.window.stride]) if self._box is None else self._box
+
+    def _needed(self, pose: Pose, found: NDArray[np.bool_], painted: Box | None) -> Box:
+        (low,), (high,) = _extents(pose.xy[None], found)
+        height = pose.height or float(high[1] - low[1])
+        far_low, far_high = low - FAR * height, high + FAR * height
+        if painted is None:
+            low, high = far_low, far_high
+        else:
+            corner = np.array((painted.x, painted.y))
+            low = np.minimum(low - NEAR * height, np.maximum(corner, far_low))
+            opposite = corner + (painted.width, painted.height)
+            high = np.maximum(high + NEAR * height, np.minimum(opposite, far_high))
+        stride, cells = self.window.stride, -(-np.array(self.window.frame) // self.window.stride)
+        first = np.floor(low / stride - ROOM).clip(0, cells - 1).astype(int)
+        last = np.ceil(high / stride + ROOM).clip(first + 1, cells).astype(int)
+        (x, y), (width, height) = (stride * first).tolist(), (stride * (last - first)).tolist()
+        return Box(x, y, width, height)
 
 
 def person_windows(

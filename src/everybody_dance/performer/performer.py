@@ -1,9 +1,10 @@
 """The trained person: given a pose and the frame before, it paints the next frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,16 +13,20 @@ from everybody_dance.appearance.crop_bank import CropBank, CropTrack
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack
 from everybody_dance.drawing.crops import part_crops
 from everybody_dance.drawing.pose_image import PoseImage
-from everybody_dance.drawing.window import Window, fit_window, person_windows, whole_frame
+from everybody_dance.drawing.window import TightWindow, Window, fit_window, whole_frame
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.networks.face_gan import Refiner
+from everybody_dance.networks.generators import GENERATORS
 from everybody_dance.performer.engine import mixed_precision
 from everybody_dance.performer.manifest import PerformerManifest, RefinerManifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.runtime import Colours, Runtime, TorchRuntime
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.skeleton import Part
+
+FAINTEST = 0.5 / 255
+"""A mask up to this changes no colour."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,12 @@ class Painting:
     Attributes:
         frame: uint8 (H, W, 3), the composited frame.
         mask: float32 (h, w, 1) in [0, 1], where the person covers the plate within the box; None: everywhere.
+        extent: the part of the frame that is not the plate; None where all of it is.
     """
 
     frame: Image
     mask: Colours | None
+    extent: Box | None = None
 
 
 class Performer:
@@ -108,24 +115,22 @@ class Performer:
             self.limb_bank,
         )
 
-    def window(self, keypoints: Keypoints | None = None) -> Window:
-        """The window to paint in, never smaller than the one it was trained with.
+    def window(self, keypoints: Keypoints | None = None) -> Window | TightWindow:
+        """The window to paint in.
+
+        Where the generator minds how large it is, it has one size, never smaller than that of the training.
 
         Args:
-            keypoints: of the dance, in this performer's frame, which the window is fitted to; None: the dance is not
+            keypoints: of the dance, in this performer's frame, which such a window is fitted to; None: the dance is not
                 known yet, and the window fits the training footage.
         """
         if self.manifest.window is None:
             box = whole_frame(self.manifest.size)
             return Window((box.width, box.height), 0.0, self.manifest.size, self.runtime.stride)
+        if GENERATORS[self.manifest.architecture].local:
+            return TightWindow(self.manifest.size, self.runtime.stride)
         keypoints = self.poses if keypoints is None else keypoints
         return fit_window(keypoints, self.runtime.stride, self.manifest.window)
-
-    def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
-        """The box that is painted in each frame; ``keypoints`` are in this performer's frame."""
-        if self.manifest.window is None:
-            return [whole_frame(self.manifest.size)] * len(keypoints)
-        return person_windows(keypoints, self.runtime.stride, cuts, self.manifest.window)
 
     def tracks(self, fps: float) -> Tracks:
         """Fresh per-sequence state, for each dance and after each cut; ``fps`` is the dance's rate."""
@@ -146,8 +151,12 @@ class Performer:
         before = plate if previous is None else box.cut(previous)
         colours, mask = self.runtime.paint(drawn.cut(box), plate, shown, before, previous is not None)
         frame = self.plate.copy()
-        box.paste(composite(plate, colours, mask), frame)
-        return Painting(frame, mask)
+        extent = box if mask is None else covered(mask, box)
+        if extent is not None:
+            x, y = extent.x - box.x, extent.y - box.y
+            part = slice(y, y + extent.height), slice(x, x + extent.width)
+            extent.paste(composite(plate[part], colours[part], None if mask is None else mask[part]), frame)
+        return Painting(frame, mask, extent)
 
     @torch.inference_mode()
     def refine(self, frame: Image, drawn: PoseImage, tracks: Tracks) -> Image:
@@ -180,6 +189,17 @@ class Performer:
         return frame
 
 
+def covered(mask: Colours, box: Box) -> Box | None:
+    """The part of ``box`` where a mask covers the plate visibly, in pixels of the frame; None where it does nowhere.
+
+    Args:
+        mask: float32 (h, w, 1) in [0, 1], of what ``box`` shows.
+        box: in the frame.
+    """
+    x, y, width, height = cv2.boundingRect((mask[..., 0] > FAINTEST).astype(np.uint8))
+    return Box(box.x + x, box.y + y, width, height) if width else None
+
+
 def composite(plate: Image, colours: Colours, mask: Colours | None) -> Image:
     """``colours`` laid over ``plate`` by ``mask``.
 
@@ -191,8 +211,16 @@ def composite(plate: Image, colours: Colours, mask: Colours | None) -> Image:
     Returns:
         uint8 (H, W, 3).
     """
-    frame: NDArray[np.float32] = colours
-    if mask is not None:
-        behind = plate / np.float32(127.5) - np.float32(1)
-        frame = behind + mask * (colours - behind)
-    return np.asarray(np.round((frame.clip(-1, 1) + np.float32(1)) * np.float32(127.5)), np.uint8)
+    if mask is None:
+        frame = colours.clip(-1, 1)
+    else:
+        # In place where it can be: the pictures are large.
+        behind = plate / np.float32(127.5)
+        behind -= 1
+        frame = colours - behind
+        frame *= mask
+        frame += behind
+        frame.clip(-1, 1, out=frame)
+    frame += 1
+    frame *= np.float32(127.5)
+    return np.asarray(frame.round(out=frame), np.uint8)
