@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,7 @@ from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.window import whole_frame
+from everybody_dance.drawing.window import TightWindow, Window, fit_window, whole_frame
 from everybody_dance.evaluation.compare import compare_all, summary
 from everybody_dance.evaluation.held_out import HeldOutDance
 from everybody_dance.evaluation.known_truth import filmed_from
@@ -49,6 +49,7 @@ from everybody_dance.subject.prepare.plate import clean_plate
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import read_dance
+from everybody_dance.synthesis.stream import Stream
 from everybody_dance.synthesis.transfer import transfer_dance
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.video.writer import VideoWriter
@@ -122,6 +123,44 @@ def speed(subject: Folder, device: str = "auto", frames: int = 100) -> None:
         f"painting, window {window.width}x{window.height} of {prepared.manifest.size[0]}x{prepared.manifest.size[1]},"
         f" {performer.device.type}: {1000 * seconds / frames:.0f} ms a frame"
     )
+
+
+@app.command()
+def window(subject: Folder, frames: int = 150, device: str = "auto") -> None:
+    """Painting in a window that fits the person in each frame against one of fixed size, frame by frame in turn."""
+    prepared, performer = Subject.open(subject), load_performer(subject, device)
+    danced = prepared.keypoints[prepared.keypoints.person_seen][:frames]
+    size, fps = performer.manifest.size, float(danced.fps)
+    whole = whole_frame(size)
+    windows: dict[str, Window | TightWindow] = {
+        "tight": performer.window(danced),
+        "as trained": fit_window(danced, performer.runtime.stride, performer.manifest.window or size),
+        "whole frame": Window((whole.width, whole.height), 0.0, size, performer.runtime.stride),
+    }
+    streams = {name: Stream(performer, fps, each) for name, each in windows.items()}
+    seconds, boxes, apart = ({name: [] for name in windows} for _ in range(3))
+    for index in range(len(danced)):
+        shown = {}
+        for name, stream in streams.items():
+            began = time.perf_counter()
+            shown[name] = stream.step(danced.pose(index))
+            seconds[name].append(time.perf_counter() - began)
+            boxes[name].append(shown[name].box)
+        truth = shown["whole frame"]
+        person = truth.matte > 127
+        for name, picture in shown.items():
+            difference = np.abs(picture.frame.astype(int) - truth.frame).max(axis=2)
+            apart[name].append((difference[person].max(initial=0), difference.max(), (difference[person] > 1).mean()))
+    print("| window | pixels | time | changes a second | apart, person | apart, anywhere | person more than 1 apart |")
+    print("|---|---|---|---|---|---|---|")
+    base, area = np.median(seconds["as trained"]), np.mean([box.area for box in boxes["as trained"]])
+    for name, each in boxes.items():
+        changes = sum(one != other for one, other in pairwise(each)) / (len(each) / fps)
+        inside, anywhere, _ = np.max(apart[name], axis=0)
+        print(
+            f"| {name} | {np.mean([box.area for box in each]) / area:.2f} | {np.median(seconds[name]) / base:.2f} |"
+            f" {changes:.2f} | {inside} | {anywhere} | {np.mean(apart[name], axis=0)[2]:.3%} |"
+        )
 
 
 @app.command()

@@ -27,11 +27,14 @@ NEAR, FAR = 0.05, 0.35
 """What a person reaches past their joints, and the farthest that anything of theirs does (a shadow on the floor), in
 body heights."""
 
-ROOM = 2
-"""Strides around all that is painted: so near the edge of its window a generator paints a little differently."""
+ROOM = 3
+"""Strides around the person, at most: nearer to the edge of its window a generator paints a little differently."""
 
-LARGER = 1.3
-"""A tight window is fitted anew when it is so many times as large as it need be."""
+LEAST_ROOM = 1
+"""Strides around everything that is painted, at least."""
+
+LARGER, PATIENCE = 1.1, 10
+"""A tight window becomes smaller when it was so many times as large as it need be for so many frames in a row."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,12 @@ class TightWindow:
     """A window that fits the person in every frame, for generators that paint each place by what is near it.
 
     Attributes:
+        usual: (W, H) of the window of the training; the room around the person does not make the box larger than it.
         frame: (W, H) of the frame.
         stride: box origins and sides are multiples of this many pixels.
     """
 
+    usual: tuple[int, int]
     frame: tuple[int, int]
     stride: int
 
@@ -170,39 +175,46 @@ class TightFollower:
 
     It holds the joints, whatever of the frame before was not the empty place (clothes, hair, a shadow on the floor),
     and around both the room that a generator needs to paint as in a larger window. The box stays as it is while it
-    holds all that and is not much larger, and is fitted anew otherwise, and at a cut. What was painted before is not
-    known in the first frame of a shot, so the box is larger there.
+    holds all that, and is fitted anew when it does not, when it was too large for a while, and at a cut. What was
+    painted before is not known in the first frame of a shot, so the box is larger there.
     """
 
     def __init__(self, window: TightWindow) -> None:
         self.window = window
         self._box: Box | None = None
+        self._too_large = 0
 
     def step(self, pose: Pose | None, cut: bool = False, painted: Box | None = None) -> Box:
         """As ``Follower.step``."""
         found = None if pose is None else _counted(pose.confidence[None])
         if pose is not None and found is not None and found.any():
             need = self._needed(pose, found, None if cut else painted)
-            if cut or self._box is None or not self._box.holds(need) or self._box.area > LARGER * need.area:
-                self._box = need
+            large = self._box is not None and self._box.area > LARGER * need.area
+            self._too_large = self._too_large + 1 if large else 0
+            if cut or self._box is None or not self._box.holds(need) or self._too_large == PATIENCE:
+                self._box, self._too_large = need, 0
         return Box(0, 0, *2 * [self.window.stride]) if self._box is None else self._box
 
     def _needed(self, pose: Pose, found: NDArray[np.bool_], painted: Box | None) -> Box:
+        window, stride = self.window, self.window.stride
         (low,), (high,) = _extents(pose.xy[None], found)
         height = pose.height or float(high[1] - low[1])
-        far_low, far_high = low - FAR * height, high + FAR * height
-        if painted is None:
-            low, high = far_low, far_high
-        else:
+        farthest = low - FAR * height, high + FAR * height
+        low, high = low - NEAR * height, high + NEAR * height
+        # Less a stride, for what is rounded up.
+        room = ((np.array(window.usual) - stride - (high - low)) / 2).clip(LEAST_ROOM * stride, ROOM * stride)
+        corners = farthest
+        if painted is not None:
             corner = np.array((painted.x, painted.y))
-            low = np.minimum(low - NEAR * height, np.maximum(corner, far_low))
             opposite = corner + (painted.width, painted.height)
-            high = np.maximum(high + NEAR * height, np.minimum(opposite, far_high))
-        stride, cells = self.window.stride, -(-np.array(self.window.frame) // self.window.stride)
-        first = np.floor(low / stride - ROOM).clip(0, cells - 1).astype(int)
-        last = np.ceil(high / stride + ROOM).clip(first + 1, cells).astype(int)
-        (x, y), (width, height) = (stride * first).tolist(), (stride * (last - first)).tolist()
-        return Box(x, y, width, height)
+            corners = np.maximum(corner, farthest[0]), np.minimum(opposite, farthest[1])
+        low = np.minimum(low - room, corners[0] - LEAST_ROOM * stride)
+        high = np.maximum(high + room, corners[1] + LEAST_ROOM * stride)
+        cells = -(-np.array(window.frame) // stride)
+        first = np.floor(low / stride).clip(0, cells - 1).astype(int)
+        last = np.ceil(high / stride).clip(first + 1, cells).astype(int)
+        (x, y), (columns, rows) = (stride * first).tolist(), (stride * (last - first)).tolist()
+        return Box(x, y, columns, rows)
 
 
 def person_windows(

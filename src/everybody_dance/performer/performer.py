@@ -25,8 +25,8 @@ from everybody_dance.performer.runtime import Colours, Runtime, TorchRuntime
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.skeleton import Part
 
-FAINTEST = 0.5 / 255
-"""A mask up to this changes no colour."""
+VISIBLE, SOME = 3, 4
+"""A difference of so many levels of 255 is one, on average over squares of so many pixels: single ones are not seen."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Performer:
             box = whole_frame(self.manifest.size)
             return Window((box.width, box.height), 0.0, self.manifest.size, self.runtime.stride)
         if GENERATORS[self.manifest.architecture].local:
-            return TightWindow(self.manifest.size, self.runtime.stride)
+            return TightWindow(self.manifest.window, self.manifest.size, self.runtime.stride)
         keypoints = self.poses if keypoints is None else keypoints
         return fit_window(keypoints, self.runtime.stride, self.manifest.window)
 
@@ -151,12 +151,9 @@ class Performer:
         before = plate if previous is None else box.cut(previous)
         colours, mask = self.runtime.paint(drawn.cut(box), plate, shown, before, previous is not None)
         frame = self.plate.copy()
-        extent = box if mask is None else covered(mask, box)
-        if extent is not None:
-            x, y = extent.x - box.x, extent.y - box.y
-            part = slice(y, y + extent.height), slice(x, x + extent.width)
-            extent.paste(composite(plate[part], colours[part], None if mask is None else mask[part]), frame)
-        return Painting(frame, mask, extent)
+        painted = composite(plate, colours, mask)
+        box.paste(painted, frame)
+        return Painting(frame, mask, box if mask is None else changed(plate, painted, box))
 
     @torch.inference_mode()
     def refine(self, frame: Image, drawn: PoseImage, tracks: Tracks) -> Image:
@@ -189,14 +186,16 @@ class Performer:
         return frame
 
 
-def covered(mask: Colours, box: Box) -> Box | None:
-    """The part of ``box`` where a mask covers the plate visibly, in pixels of the frame; None where it does nowhere.
+def changed(plate: Image, painted: Image, box: Box) -> Box | None:
+    """The part of ``box`` in which a picture visibly differs from the plate; None where it does nowhere.
 
     Args:
-        mask: float32 (h, w, 1) in [0, 1], of what ``box`` shows.
+        plate, painted: uint8 (h, w, 3), what ``box`` shows; its sides are multiples of ``SOME``.
         box: in the frame.
     """
-    x, y, width, height = cv2.boundingRect((mask[..., 0] > FAINTEST).astype(np.uint8))
+    size = box.width // SOME, box.height // SOME
+    difference = cv2.resize(cv2.absdiff(plate, painted), size, interpolation=cv2.INTER_AREA)
+    x, y, width, height = (SOME * side for side in cv2.boundingRect(difference.max(axis=2) // VISIBLE))
     return Box(box.x + x, box.y + y, width, height) if width else None
 
 
