@@ -53,12 +53,17 @@ def test_what_it_raises_is_raised(last: int) -> None:
             raise ValueError("of three")
         done.append(item)
 
-    handed = 0
-    with pytest.raises(ValueError, match="of three"), beside(work) as hand_over:
-        for item in range(last + 1):
-            hand_over(item)
-            handed += 1
-    assert handed <= 3 + MOST_WAITING + 1
+    handed: list[int] = []
+
+    def hand_all() -> None:
+        with beside(work) as hand_over:
+            for item in range(last + 1):
+                hand_over(item)
+                handed.append(item)
+
+    with pytest.raises(ValueError, match="of three"):
+        hand_all()
+    assert len(handed) <= 3 + MOST_WAITING + 1
     assert done[:3] == [0, 1, 2]
 
 

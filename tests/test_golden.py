@@ -26,8 +26,8 @@ ARRAYS = set(np.load(DATA / "arrays.npz").files)
 def today(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     with patch("subjects.swaying", dancing):
         subject = make_subject(tmp_path_factory.mktemp("golden") / "subject")
-    # Three things that were made better since: references were softer then, limbs had ghosts in a fade, and windows were
-    # of one size.
+    # Three things that were made better since: references were softer then, limbs had ghosts in a fade, and windows
+    # were of one size.
     fixed = {"fast": replace(GENERATORS["fast"], local=False)}
     with (
         patch.object(crop_bank, "BETWEEN_PIXELS", cv2.INTER_LINEAR),

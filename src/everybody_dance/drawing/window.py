@@ -206,7 +206,7 @@ class TightFollower:
         corners = farthest
         if painted is not None:
             corner = np.array((painted.x, painted.y))
-            opposite = corner + (painted.width, painted.height)
+            opposite = corner + np.array((painted.width, painted.height))
             corners = np.maximum(corner, farthest[0]), np.minimum(opposite, farthest[1])
         low = np.minimum(low - room, corners[0] - LEAST_ROOM * stride)
         high = np.maximum(high + room, corners[1] + LEAST_ROOM * stride)

@@ -7,7 +7,6 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from everybody_dance.appearance.crop_bank import CropBank, CropTrack
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack
