@@ -1,9 +1,9 @@
-"""The person window: an integer box that follows the person, computed from the keypoints alone.
+"""The person window: an integer box that follows the person.
 
-Its size is fitted once, to a clip or to the footage a performer was trained on; then it follows frame by frame.
-Training, transfers and live use go through the same ``WindowFollower``. The box moves in whole steps of the
-generator's stride, and only when the person comes near its edge, so that what stands still in the frame stands still
-in the window and meets the network's grid in the same phase.
+Its size is fitted once, to a clip or to the footage a performer was trained on, or anew as the person moves (a *tight*
+window), for generators that paint a place alike in any window. The box moves in whole steps of the generator's stride,
+and only when it must, so that what stands still in the frame stands still in the window and meets the network's grid in
+the same phase.
 """
 
 from collections.abc import Sequence
