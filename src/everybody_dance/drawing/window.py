@@ -122,7 +122,7 @@ class Follower(Protocol):
         Args:
             pose: in pixels of the frame; None where nobody is seen.
             cut: whether the frame begins a new shot, where the box may jump.
-            painted: where the frame before differs from the empty place; None where that is not known.
+            painted: where the frame before differs from the empty place; None where there is none.
         """
         ...
 
@@ -188,7 +188,7 @@ class TightFollower:
         """As ``Follower.step``."""
         found = None if pose is None else _counted(pose.confidence[None])
         if pose is not None and found is not None and found.any():
-            need = self._needed(pose, found, None if cut else painted)
+            need = self._needed(pose, found, painted)
             large = self._box is not None and self._box.area > LARGER * need.area
             self._too_large = self._too_large + 1 if large else 0
             if cut or self._box is None or not self._box.holds(need) or self._too_large == PATIENCE:
@@ -197,7 +197,7 @@ class TightFollower:
 
     def _needed(self, pose: Pose, found: NDArray[np.bool_], painted: Box | None) -> Box:
         window, stride = self.window, self.window.stride
-        (low,), (high,) = _extents(pose.xy[None], found)
+        (low,), (high,) = _with_room(*_extents(pose.xy[None], found), 0, window.frame)
         height = pose.height or float(high[1] - low[1])
         farthest = low - FAR * height, high + FAR * height
         low, high = low - NEAR * height, high + NEAR * height
