@@ -34,6 +34,9 @@ nothing was painted the pose is wrong, or a limb is behind something."""
 SOFT = 256
 """The core's edge is smoothed with a standard deviation of the frame's height divided by this."""
 
+SHADOW_EDGE = 0.06
+"""How far beyond what was painted the smoothed edge of a shadow may reach, in heights of the frame."""
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -125,9 +128,12 @@ def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
         behind: uint8 (H, W, 3).
         shadow: it falls on ``behind``.
     """
-    person = cut_out(picture, plate, shadow)
+    box = _around(picture)
+    person = _cut_out(picture, plate, shadow, box)
     share = person[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.round(share * person[..., :3] + (1 - share) * behind), np.uint8)
+    frame = behind.copy()
+    box.paste(np.asarray(np.round(share * person[..., :3] + (1 - share) * box.cut(behind)), np.uint8), frame)
+    return frame
 
 
 def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
@@ -137,15 +143,31 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
     the matte is below ``LEAST``: there G repainted the shadows and the light of the place. A shadow s is black with
     alpha: what it lies on becomes (1 - s) as bright.
     """
-    matte = _solid(picture)
+    box = _around(picture)
+    whole = np.zeros((*picture.frame.shape[:2], 4), np.uint8)
+    box.paste(_cut_out(picture, plate, shadow, box), whole)
+    return whole
+
+
+def _around(picture: Picture) -> Box:
+    """The part of the frame in which anything is: what was painted, and how far a shadow's edge is smoothed."""
+    (height, width), box = picture.frame.shape[:2], picture.box
+    room = round(SHADOW_EDGE * height)
+    x, y = max(box.x - room, 0), max(box.y - room, 0)
+    return Box(x, y, min(box.x + box.width + room, width) - x, min(box.y + box.height + room, height) - y)
+
+
+def _cut_out(picture: Picture, plate: Image, shadow: bool, box: Box) -> Image:
+    """One box of ``cut_out``, which lies in the frame."""
+    frame, plate, matte = box.cut(picture.frame), box.cut(plate), box.cut(_solid(picture))
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
     alpha = np.asarray(cv2.LUT(matte, steps), np.uint8)
     share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
-    colours = (plate + (picture.frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
+    colours = (plate + (frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
     colours[alpha == 0] = 0
     if shadow and picture.drawn is not None:
         person = alpha.astype(np.float32) / 255
-        both = person + (1 - person) * floor_shadow(picture.frame, plate, alpha, picture.drawn.pose)
+        both = person + (1 - person) * floor_shadow(frame, plate, alpha, picture.drawn.pose.shifted(-box.x, -box.y))
         colours = np.round(colours * (person / np.maximum(both, 1e-6))[..., None]).astype(np.uint8)
         alpha = np.round(255 * both).astype(np.uint8)
     return np.dstack([colours, alpha])
