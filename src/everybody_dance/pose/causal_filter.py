@@ -47,13 +47,22 @@ class CausalFilter:
     """
 
     def __init__(self, fps: float, smoothing: str = "both") -> None:
-        median, gaussian = smoothing_steps(smoothing)
-        self._window = 1 + round(MEDIAN_REACH * fps) if median else 1
-        self._follows = 1 - math.exp(-1 / (SIGMA * fps)) if gaussian else 1.0
+        self._median, self._gaussian = smoothing_steps(smoothing)
+        self._sizes: deque[float] = deque()
+        self._recent = np.full((0, JOINT_COUNT, 2), np.nan, np.float32)
+        self.retime(fps)
+        self.reset()
+
+    def retime(self, fps: float) -> None:
+        """Expect ``fps`` poses a second from here on; what was seen so far is kept."""
+        self._window = 1 + round(MEDIAN_REACH * fps) if self._median else 1
+        self._follows = 1 - math.exp(-1 / (SIGMA * fps)) if self._gaussian else 1.0
         self._longest_outlier = max(1, round(OUTLIER_SECONDS * fps))
         self._longest_gap = int(LONGEST_GAP * fps)
-        self._sizes: deque[float] = deque(maxlen=max(1, round(EXTENT_SECONDS * fps)))
-        self.reset()
+        self._sizes = deque(self._sizes, maxlen=max(1, round(EXTENT_SECONDS * fps)))
+        kept = self._recent[-self._window :]
+        missing = np.full((self._window - len(kept), JOINT_COUNT, 2), np.nan, np.float32)
+        self._recent = np.concatenate([missing, kept])
 
     def reset(self) -> None:
         """Forget all poses so far, as at a cut."""
