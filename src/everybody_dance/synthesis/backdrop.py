@@ -85,6 +85,21 @@ def check_matte(over_plate: bool, background: str | None) -> None:
         )
 
 
+def still_background(background: str, size: tuple[int, int]) -> Image:
+    """uint8 (H, W, 3): a colour or a picture that fills frames of ``size`` (W, H).
+
+    Raises:
+        UsageError: it is empty or no colour (``bad-value``), or a video or ``none`` (``no-still``).
+        DanceError: the file is not there, or not a picture.
+    """
+    files = check_background(background)
+    if not files and background != NONE:
+        return _of_colour(background, size)
+    if background == NONE or files[0].suffix.lower() not in PICTURES:
+        raise UsageError("no-still", "Live, --background is a picture or a colour like #00B140.")
+    return filling(_picture(files[0]), size)
+
+
 def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generator[Image, None, None]:
     """What lies behind each frame, endlessly: uint8 (H, W, 3).
 
@@ -96,8 +111,7 @@ def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generato
         fps: of the result.
     """
     if _COLOUR.fullmatch(background):
-        colour = [int(background[first : first + 2], 16) for first in (1, 3, 5)]
-        yield from repeat(np.full((size[1], size[0], 3), colour, np.uint8))
+        yield from repeat(_of_colour(background, size))
     path = Path(background)
     if path.suffix.lower() in PICTURES:
         yield from repeat(filling(_picture(path), size))
@@ -160,6 +174,10 @@ def _solid(picture: Picture) -> Image:
     soft = cv2.GaussianBlur(core, (0, 0), len(matte) / SOFT)
     opened = ((matte - np.float32(HOLE[0])) / (HOLE[1] - HOLE[0])).clip(0, 1)
     return np.asarray(np.round(matte + soft * opened * (255 - matte)), np.uint8)
+
+
+def _of_colour(colour: str, size: tuple[int, int]) -> Image:
+    return np.full((size[1], size[0], 3), [int(colour[first : first + 2], 16) for first in (1, 3, 5)], np.uint8)
 
 
 def _picture(path: Path) -> Image:

@@ -227,6 +227,7 @@ class FileCamera(_NewestFrame):
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._began = 0.0  # when the running take did
+        self._due = 0.0  # when the next one does
         self._error: BaseException | None = None
 
     @property
@@ -258,9 +259,10 @@ class FileCamera(_NewestFrame):
             context = contextvars.copy_context()  # what the file has to say goes to whoever plays it
             self._thread = threading.Thread(target=context.run, args=(self._play,), name=self.name, daemon=True)
             self._thread.start()
-        if self._error is not None:
+        frame = super().newest(after, timeout)
+        if frame is None and self._error is not None:
             raise self._error
-        return super().newest(after, timeout)
+        return frame
 
     def close(self) -> None:
         """Stop playing."""
@@ -291,8 +293,6 @@ class FileCamera(_NewestFrame):
                 count += 1
         self._due = self._began + count / float(self.fps)
         return count > 0
-
-    _due = 0.0  # when the next take begins
 
 
 def open_camera(which: str, loop: bool = False) -> Camera:

@@ -56,6 +56,7 @@ class VideoWriter:
         size: (width, height) of the frames in pixels.
         fps: frames per second.
         sound_of: a video whose sound goes into this one, in step with its first frame and cut at this video's end.
+        sound_from: the second of that video which this one begins with.
         transparent: the frames have an alpha channel.
 
     Raises:
@@ -71,6 +72,7 @@ class VideoWriter:
         fps: Fraction,
         *,
         sound_of: Path | None = None,
+        sound_from: float = 0.0,
         transparent: bool = False,
     ) -> None:
         self._format = _format_of(path, transparent)
@@ -81,7 +83,7 @@ class VideoWriter:
         self.size = size
         self.fps = Fraction(fps)
         self.frames = 0
-        self._sound_of = sound_of
+        self._sound_of, self._sound_from = sound_of, sound_from
         self._stack = ExitStack()
         self._sound: Sound | None = None
 
@@ -96,7 +98,7 @@ class VideoWriter:
             if self._sound_of is not None:
                 source = examine(self._sound_of)
                 if source.info.has_sound:
-                    self._sound = Sound.open(source, self._container)
+                    self._sound = Sound.open(source, self._container, self._sound_from)
                     if self._sound is not None:
                         stack.enter_context(closing(self._sound))
             self._stack = stack.pop_all()
