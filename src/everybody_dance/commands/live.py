@@ -56,9 +56,7 @@ def live(
     A recording is finished and kept however the show ends.
     """
     with session("live", as_json, debug) as current:
-        config = LiveConfig(
-            smoothing=smoothing, bones=bones, mirror=mirror, background=background, label=label
-        )
+        config = LiveConfig(smoothing=smoothing, bones=bones, mirror=mirror, background=background, label=label)
         from everybody_dance.workflows.live import LiveRequest
         from everybody_dance.workflows.live import live as work
 

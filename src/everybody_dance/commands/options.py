@@ -138,9 +138,7 @@ OutResult = Annotated[
 ]
 Recording = Annotated[
     Path | None,
-    typer.Option(
-        "--out", help="Record into this video.", metavar="OUT.mp4", callback=_video_name, show_default=False
-    ),
+    typer.Option("--out", help="Record into this video.", metavar="OUT.mp4", callback=_video_name, show_default=False),
 ]
 Pose = Annotated[
     str,

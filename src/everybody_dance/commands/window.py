@@ -26,7 +26,9 @@ def check_screen() -> None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise DanceError("no-window", "There is no screen for --window here.")
     if "GUI:                           NONE" in cv2.getBuildInformation():
-        raise DanceError("no-window", "The OpenCV that is installed here has no windows; install opencv-contrib-python.")
+        raise DanceError(
+            "no-window", "The OpenCV that is installed here has no windows; install opencv-contrib-python."
+        )
 
 
 def show_in_window(show: "Live") -> None:

@@ -1,4 +1,4 @@
-"""Keeps a detector that sees one person on one of several, as a camera's pictures come: the causal twin of ``Alone``."""
+"""Keeps a detector that sees one person on one of several, picture by picture: the causal twin of ``Alone``."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a user may choose about a transfer and a live show: each field with its type, its only default and a sentence."""
+"""What a user may choose about a transfer or a live show: each field with its type, only default and a sentence."""
 
 from dataclasses import dataclass
 

@@ -18,7 +18,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import torch
 

@@ -88,9 +88,7 @@ class CausalPlacing:
         """
         if self._retargeting is None or size != self._source_size:
             self._source_size, cut = size, True
-            self._retargeting = CausalRetargeting(
-                self._target, self._size, size, self._fps, self._bones, glide=GLIDE
-            )
+            self._retargeting = CausalRetargeting(self._target, self._size, size, self._fps, self._bones, glide=GLIDE)
             self._begin_fit()
         self._keep_time(at, self._retargeting)
         # Who was gone and is back begins anew: no joint comes from where it was before.

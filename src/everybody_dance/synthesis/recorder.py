@@ -39,7 +39,7 @@ class Recorder:
     ) -> None:
         self.path = path
         self.error: BaseException | None = None
-        self._writer = VideoWriter(path, size, fps, sound_of=sound_of, sound_from=sound_from)
+        self._writer = VideoWriter(path, size, fps, sound_of=sound_of, sound_from=sound_from, quick=True)
         self._fps = fps
         self._pictures: Handover[tuple[Image, float]] = Handover()
         self._began: float | None = None

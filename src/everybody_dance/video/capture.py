@@ -320,14 +320,12 @@ def _connected(which: int | str) -> Source | None:
     # V4L takes its timeout from the environment, FFmpeg from parameters.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(READ_SECONDS))
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * OPEN_SECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * READ_SECONDS]
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    before = cv2.getLogLevel()
+    cv2.setLogLevel(0)  # a camera that is not there is one sentence, which is ours
     try:
-        if isinstance(which, int):
-            source = cv2.VideoCapture(which)
-        else:
-            source = cv2.VideoCapture(which, cv2.CAP_FFMPEG, limits)
+        source = cv2.VideoCapture(which) if isinstance(which, int) else cv2.VideoCapture(which, cv2.CAP_FFMPEG, limits)
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        cv2.setLogLevel(before)
     return source if source.isOpened() else None
 
 
