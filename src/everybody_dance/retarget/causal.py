@@ -103,6 +103,7 @@ class CausalRetargeting:
         self._cut = False  # since the last person who was seen
         self._said: set[str] = set()
         self._fitted: Retargeting | None = None
+        self._guessed = True  # from one frame
         self._glide = glide
         self._before: Retargeting | None = None  # the fit that a glide comes from
         self._passed = 1.0  # share of the glide that is done
@@ -148,7 +149,9 @@ class CausalRetargeting:
             return None
         self._seen.append((pose, self._cut))
         # The first guess is made on one frame; after a second there is something to measure.
-        if self._fitted is None or len(self._seen) == round(self._fps):
+        enough = len(self._seen) >= round(self._fps)
+        if self._fitted is None or (self._guessed and enough):
+            self._guessed = not enough
             self.refit()
         assert self._fitted is not None
         clip = self._clip([pose])

@@ -189,6 +189,8 @@ class _State:
     """How far the show is; each value is written by one thread."""
 
     first: int = 0  # number of the first frame that was taken
+    taken: int = 0  # of the newest one
+    at: float = 0.0  # when that arrived
     last: int = 0  # of the newest frame that was shown
     shown: int = 0
     seen: bool = False
@@ -443,7 +445,8 @@ class Live:
                     return
                 continue
             self._state.first = self._state.first or frame.number
-            after = frame.number
+            after = self._state.taken = frame.number
+            self._state.at = frame.at
             controls = self._controls
             with self._timings.stage("detect"):
                 if controls.follow is not None:
@@ -551,8 +554,7 @@ class Live:
         if recorder is None:
             return
         self._state.recorder = None
-        newest = self._camera.newest(0, 0)
-        recorder.close(0.0 if newest is None else newest.at)
+        recorder.close(self._state.at)
         self._state.recordings.append(recorder.path)
 
     def _new_file(self) -> Path:
@@ -562,8 +564,7 @@ class Live:
 
     @property
     def _frames(self) -> int:
-        newest = self._camera.newest(0, 0) if self._state.first else None
-        return 0 if newest is None else newest.number - self._state.first + 1
+        return self._state.taken - self._state.first + 1 if self._state.first else 0
 
     @property
     def _dropped(self) -> int:

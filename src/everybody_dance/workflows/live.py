@@ -14,7 +14,7 @@ from everybody_dance.files import check_outputs
 from everybody_dance.performer.model_files import Model
 from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.subject.folder import PREPARED
-from everybody_dance.synthesis.backdrop import check_background, check_matte
+from everybody_dance.synthesis.backdrop import check_background, check_matte, still_background
 from everybody_dance.synthesis.config import LiveConfig
 from everybody_dance.synthesis.live import RECORDED_RATE, Live, LiveResult
 from everybody_dance.video.capture import Camera, FileCamera, open_camera
@@ -69,7 +69,10 @@ def live(
     """
     with listening(listener, cancellation):
         config, model = request.config, Model(request.performer)
-        behind = [] if config.background is None else check_background(config.background)
+        behind = []
+        if config.background is not None:
+            behind = check_background(config.background)
+            still_background(config.background, model.manifest.size)
         check_matte(model.manifest.over_plate, config.background)
         which = request.camera
         camera = open_camera(which, request.loop) if isinstance(which, str) else which
