@@ -504,7 +504,7 @@ class TestShow:
         assert status.seen
         assert (status.camera, status.state, status.message) == ("the browser's camera", "working", None)
         assert set(status.stages) == {"detect", "place", "paint", "compose"}
-        assert 1 < status.rate
+        assert status.rate > 1
         assert 0 < status.latency[0] <= status.latency[1] < 5000
         assert show.result[0].rate == pytest.approx(status.rate, rel=0.5)
 

@@ -455,7 +455,7 @@ class Live:
                 if controls.mirror:
                     image = np.ascontiguousarray(frame.image[:, ::-1])
                     frame = Captured(image, frame.at, frame.number, frame.take)
-                small, scale = _shrunk(frame.image)
+                small, scale = shrunk_for_live(frame.image)
                 cut = cuts.step(small) or (frame.take, controls.mirror) != (take, mirrored)
                 take, mirrored = frame.take, controls.mirror
                 if cut:
@@ -493,8 +493,7 @@ class Live:
             self._placed.put(Placed(found.frame, placement))
 
     def _paint(self) -> None:
-        # Each thread has a number of its own. Where cores are few, one is the detector's.
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), usable_cores() - 1)))
+        torch.set_num_threads(painting_threads())  # of this thread: each has a number of its own
         stream, shot = Stream(self._performer, self._painted_rate), -1
         with kept_memory(self._performer.device):
             while not self._stopping.is_set():
@@ -581,11 +580,16 @@ class Live:
                 events.emit(self._events.get_nowait())
 
 
-def _shrunk(image: Image) -> tuple[Image, np.float32]:
+def shrunk_for_live(image: Image) -> tuple[Image, np.float32]:
     """The image as detectors see it, and how many times smaller it is."""
     height, width = image.shape[:2]
     factor = min(SEEN_LONG / max(width, height), 1.0)
     return resized(image, (max(round(width * factor), 1), max(round(height * factor), 1))), np.float32(1 / factor)
+
+
+def painting_threads() -> int:
+    """PyTorch's threads for painting: where cores are few, one is the detector's."""
+    return max(1, min(torch.get_num_threads(), usable_cores() - 1))
 
 
 def _is_colour(background: Image | str) -> bool:
