@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.evaluation import live as live_evaluation
 from everybody_dance.events import Cancellation, Finding, Progress
 from everybody_dance.images import Image
-from everybody_dance.keypoints import Pose
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import Model, load_performer
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.cuts import CausalCuts
+from everybody_dance.pose.detection import Detection
 from everybody_dance.pose.following import HOLD, LOOK_ALONE, LOOK_SEVERAL, Follower
 from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import Joint
@@ -31,6 +33,7 @@ from everybody_dance.synthesis.handover import Handover, Over
 from everybody_dance.synthesis.live import Live, LiveResult, Shown
 from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing
 from everybody_dance.synthesis.recorder import Recorder
+from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Stream
 from everybody_dance.synthesis.timings import Timings
 from everybody_dance.video import capture
@@ -735,6 +738,40 @@ class TestWorkflow:
         assert outcome.report["outputs"] == {"recording": str(out)}
         outcome = dance("live", SUBJECT, "--camera", "99", "--json")
         assert (outcome.code, outcome.error[0]) == (1, "no-camera")
+
+
+@pytest.mark.parametrize("astray", [0, 12])
+def test_the_benchmark_compares_with_the_offline_dance(
+    performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astray: int
+) -> None:
+    class Opened(Levels):
+        def __enter__(self) -> "Opened":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(live_evaluation, "FollowingDetector", Opened)
+    monkeypatch.setattr(live_evaluation, "SETTLED", 0.2)
+    video = write_video(tmp_path / "dance.mp4", (frame(2) for _ in range(25)), Fraction(25))
+    manifest = performer.manifest
+    placing = CausalPlacing(manifest.statistics, manifest.size, "gaussian", "target")
+    placed = [placing.step(person(2), SIZE, index / 25).placed or pytest.fail("nobody") for index in range(25)]
+    offline = Keypoints.of([pose.shifted(astray, 0) for pose in placed], manifest.size, Fraction(25))
+    source = Keypoints.of([person(2)] * 25, SIZE, Fraction(25))
+    detection = Detection(source, (), "levels", np.ones(137, bool))
+    dance = Dance(video, detection, source, source, offline, np.ones(25), 0.0)
+    figures = live_evaluation.LiveTrial(performer, dance).measure()
+    assert figures.compared > 0
+    assert figures.painting > 0
+    assert figures.show.shown + figures.show.dropped == figures.show.frames
+    assert figures.ratio == figures.show.rate / min(1000 / figures.detection, 1000 / figures.painting, figures.camera)
+    if astray:
+        assert figures.normalization_error > 10
+        assert figures.body_ssim < 0.95
+    else:
+        assert figures.normalization_error < 2
+        assert figures.body_ssim > 0.95
 
 
 def test_the_real_detector_in_its_process(performer: Performer, tmp_path: Path) -> None:
