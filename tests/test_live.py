@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.evaluation import live as live_evaluation
 from everybody_dance.events import Cancellation, Finding, Progress
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints, Pose
@@ -39,6 +38,7 @@ from everybody_dance.synthesis.timings import Timings
 from everybody_dance.video import capture
 from everybody_dance.video.capture import CameraState, Captured, DeviceCamera, FileCamera, PushedCamera, open_camera
 from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.workflows import live_benchmark
 from everybody_dance.workflows.live import LiveRequest, live
 from figures import standing
 from subjects import SIZE
@@ -751,8 +751,8 @@ def test_the_benchmark_compares_with_the_offline_dance(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(live_evaluation, "FollowingDetector", Opened)
-    monkeypatch.setattr(live_evaluation, "SETTLED", 0.2)
+    monkeypatch.setattr(live_benchmark, "FollowingDetector", Opened)
+    monkeypatch.setattr(live_benchmark, "SETTLED", 0.2)
     video = write_video(tmp_path / "dance.mp4", (frame(2) for _ in range(25)), Fraction(25))
     manifest = performer.manifest
     placing = CausalPlacing(manifest.statistics, manifest.size, "gaussian", "target")
@@ -761,7 +761,7 @@ def test_the_benchmark_compares_with_the_offline_dance(
     source = Keypoints.of([person(2)] * 25, SIZE, Fraction(25))
     detection = Detection(source, (), "levels", np.ones(137, bool))
     dance = Dance(video, detection, source, source, offline, np.ones(25), 0.0)
-    figures = live_evaluation.LiveTrial(performer, dance).measure()
+    figures = live_benchmark.LiveTrial(performer, dance).measure()
     assert figures.compared > 0
     assert figures.painting > 0
     assert figures.show.shown + figures.show.dropped == figures.show.frames

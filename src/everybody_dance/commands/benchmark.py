@@ -129,7 +129,7 @@ def live(
     FILE plays once, in real time, and the show begins with a calibration. Nothing is written.
     """
     with session("benchmark live", as_json, debug) as current:
-        from everybody_dance.workflows.benchmark import measure_live
+        from everybody_dance.workflows.live_benchmark import measure_live
 
         found = measure_live(subject, file, device)
         show = found.show

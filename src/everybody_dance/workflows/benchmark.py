@@ -1,4 +1,4 @@
-"""Benchmarks: transfers whose right answer is known, the paper's limits as curves, the speed of training, live use."""
+"""Benchmarks: transfers whose right answer is known, the paper's limits as curves, and the speed of training."""
 
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -6,28 +6,22 @@ from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.dancers.clips import CLIPS
-from everybody_dance.errors import UsageError
 from everybody_dance.evaluation import known_truth, limits
 from everybody_dance.evaluation.gallery import Gallery
 from everybody_dance.evaluation.held_out_report import metrics_at_hand
-from everybody_dance.evaluation.live import SETTLED, LiveFigures, LiveTrial, too_short
 from everybody_dance.evaluation.results import plain, provenance
 from everybody_dance.evaluation.speed import TrainingSpeed, training_speed
 from everybody_dance.events import Cancellation, Listener, listening
-from everybody_dance.files import check_inputs
 from everybody_dance.performer.device import usable_device
-from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detection import detect_video
 from everybody_dance.subject.subject import Subject
-from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.presets import AS_FILMED, PRESETS
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.workflows.evaluate import Measured, same_detector, weights_at_hand, write_report
 from everybody_dance.workflows.prepare import PrepareRequest, prepare
 from everybody_dance.workflows.train import TrainRequest, train, train_with_progress
-from everybody_dance.workflows.transfer import find_dance
 
 BENCHMARK_MINUTES = 4.5
 """Of each training, unless told otherwise."""
@@ -174,36 +168,6 @@ def measure_known_truth(
         made = provenance(request.command, trained)
         steps = {name: performer.manifest.steps for name, (_, performer) in trained.items()}
         return write_report(request.out, "transfer", known_truth.report(found, made, steps=steps), figures, made)
-
-
-def measure_live(
-    performer: Path,
-    file: Path,
-    device: str = "auto",
-    listener: Listener | None = None,
-    cancellation: Cancellation | None = None,
-) -> LiveFigures:
-    """Show a file live, beside its heavy stages alone and the offline dance; nothing is written.
-
-    Args:
-        performer: folder of a trained subject, or a performer's model folder.
-        file: the camera, a video of somebody dancing.
-        device: where to compute.
-        listener, cancellation: as in the other workflows.
-
-    Raises:
-        UsageError: the file is over before the show has settled (``too-short``).
-        DanceError: something cannot be read, or a part of the show failed.
-    """
-    with listening(listener, cancellation):
-        check_inputs(file)
-        if too_short(file):
-            raise UsageError("too-short", f"{file.name} is too short: {SETTLED + 1:.0f} seconds are needed.")
-        person = Model(performer).load(device)
-        manifest = person.manifest
-        dance = find_dance(file, manifest.statistics, manifest.size, TransferConfig())
-        with events.stage("Measuring") as stage:
-            return LiveTrial(person, dance).measure(on_progress=stage)
 
 
 def measure_training_speed(

@@ -9,21 +9,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from everybody_dance import events
+from everybody_dance.errors import UsageError
 from everybody_dance.evaluation.boxes import body_boxes
 from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.evaluation.placement import placement_error
-from everybody_dance.events import OnProgress, ignore_progress
+from everybody_dance.events import Cancellation, Listener, OnProgress, ignore_progress, listening
+from everybody_dance.files import check_inputs
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detector_process import FollowingDetector, result_of
 from everybody_dance.synthesis.clip import dance_clip
+from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.live import Live, LiveResult, Placed, painting_threads, shrunk_for_live
 from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING
 from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Picture, Stream
 from everybody_dance.video.capture import FileCamera
-from everybody_dance.video.reader import VideoReader
+from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.workflows.transfer import find_dance
 
 TIMED, WARM_UP = 60, 5
 """Frames by which a stage alone is timed, and frames before them."""
@@ -150,10 +156,35 @@ class LiveTrial:
         return float(np.nanmean(error)), float(np.nanmean(found))
 
 
-def too_short(path: Path) -> bool:
-    """Whether a file is over before the calibration is."""
-    with VideoReader(path) as reader:
-        return 0 < reader.info.duration < SETTLED + 1
+def measure_live(
+    performer: Path,
+    file: Path,
+    device: str = "auto",
+    listener: Listener | None = None,
+    cancellation: Cancellation | None = None,
+) -> LiveFigures:
+    """Show a file live, beside its heavy stages alone and the offline dance; nothing is written.
+
+    Args:
+        performer: folder of a trained subject, or a performer's model folder.
+        file: the camera, a video of somebody dancing.
+        device: where to compute.
+        listener, cancellation: as in the other workflows.
+
+    Raises:
+        UsageError: the file is over before the show has settled (``file-too-short``).
+        DanceError: something cannot be read, or a part of the show failed.
+    """
+    with listening(listener, cancellation):
+        check_inputs(file)
+        least = SETTLED + 1
+        if 0 < probe(file).duration < least:
+            raise UsageError("file-too-short", f"{file.name} is too short: {least:.0f} seconds or more are needed.")
+        person = Model(performer).load(device)
+        manifest = person.manifest
+        dance = find_dance(file, manifest.statistics, manifest.size, TransferConfig())
+        with events.stage("Comparing with the offline dance") as stage:
+            return LiveTrial(person, dance).measure(on_progress=stage)
 
 
 def _milliseconds(turns: Sequence[float]) -> float:
