@@ -14,7 +14,7 @@ from everybody_dance.errors import UsageError
 from everybody_dance.evaluation.boxes import body_boxes
 from everybody_dance.evaluation.metrics import ssim
 from everybody_dance.evaluation.placement import placement_error
-from everybody_dance.events import Cancellation, Listener, OnProgress, ignore_progress, listening
+from everybody_dance.events import Cancellation, Listener, OnProgress, listening
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints
@@ -84,12 +84,8 @@ class LiveTrial:
         self._pictures: dict[int, Image] = {}
         self._began: float | None = None
 
-    def measure(self, on_progress: OnProgress = ignore_progress) -> LiveFigures:
-        """Time the stages alone, then show the file, then compare.
-
-        Args:
-            on_progress: told the offline pictures that were painted.
-        """
+    def measure(self) -> LiveFigures:
+        """Time the stages alone, then show the file, then compare."""
         camera = FileCamera(self._dance.video)
         try:
             with FollowingDetector() as detector:
@@ -100,7 +96,8 @@ class LiveTrial:
                 result = show.run()
         finally:
             camera.close()
-        error, similarity = self._compare(on_progress)
+        with events.stage("Comparing with the offline dance") as stage:
+            error, similarity = self._compare(stage)
         return LiveFigures(
             detection, painting, float(camera.fps), result, error, similarity, compared=len(self._pictures)
         )
@@ -183,8 +180,7 @@ def measure_live(
         person = Model(performer).load(device)
         manifest = person.manifest
         dance = find_dance(file, manifest.statistics, manifest.size, TransferConfig())
-        with events.stage("Comparing with the offline dance") as stage:
-            return LiveTrial(person, dance).measure(on_progress=stage)
+        return LiveTrial(person, dance).measure()
 
 
 def _milliseconds(turns: Sequence[float]) -> float:
