@@ -1,5 +1,6 @@
 """The live show: stages that wait for nobody, ends that leave nothing behind, recordings by the clock."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ from everybody_dance.workflows.live import LiveRequest, live
 from figures import standing
 from subjects import SIZE
 from test_sound import flashes, heard_beeps, record
-from worlds import dance, write_video
+from worlds import dance, finish, start, write_video
 
 SUBJECT = Path(__file__).parent / "data" / "629d904" / "subject"
 NOBODY = 12
@@ -772,6 +773,26 @@ def test_the_benchmark_compares_with_the_offline_dance(
     else:
         assert figures.normalization_error < 2
         assert figures.body_ssim > 0.95
+
+
+def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
+    out = tmp_path / "out.mp4"
+    process = start("live", SUBJECT, "--camera", video, "--loop", "--out", out, "--json")
+
+    def recording() -> bool:
+        """Whether a file is being written for longer than a trial of it takes."""
+        begun = list(tmp_path.glob(".dance-*"))
+        time.sleep(0.5)
+        return any(path.exists() for path in begun)
+
+    until(recording, 60)
+    process.send_signal(signal.SIGINT)
+    outcome = finish(process, 30)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.report["metrics"]["live"]["shown"] > 0
+    assert probe(out).duration > 0
+    assert {path.name for path in tmp_path.iterdir()} == {"dance.mp4", "out.mp4"}
 
 
 def test_the_real_detector_in_its_process(performer: Performer, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+TICK = 0.1
+"""Seconds after which every stage that waits looks whether the show is over."""
+
 
 class Over(Exception):  # noqa: N818 - the end, not an error
     """Nothing more will come."""

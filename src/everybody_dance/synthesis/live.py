@@ -9,153 +9,38 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from fractions import Fraction
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 
 from everybody_dance import events
 from everybody_dance.events import Cancelled, Event, listening
-from everybody_dance.images import Image, resized
-from everybody_dance.keypoints import Pose
+from everybody_dance.images import Image
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.engine import kept_memory
 from everybody_dance.performer.performer import Performer
-from everybody_dance.pose.cuts import CausalCuts
-from everybody_dance.pose.detector_process import result_of
-from everybody_dance.pose.following import Follower
-from everybody_dance.pose.people import Person
 from everybody_dance.synthesis.backdrop import check_matte, filling, still_background
 from everybody_dance.synthesis.composing import Composer, camera_picture
 from everybody_dance.synthesis.config import LiveConfig
-from everybody_dance.synthesis.handover import Handover, Over
+from everybody_dance.synthesis.finding import Finder, Found, LiveDetector
+from everybody_dance.synthesis.handover import TICK, Handover, Over
+from everybody_dance.synthesis.live_status import LiveResult, LiveStatus, Shown
 from everybody_dance.synthesis.placing import CausalPlacing, Placement
-from everybody_dance.synthesis.recorder import Recorder
+from everybody_dance.synthesis.recorder import Recordings
 from everybody_dance.synthesis.stream import Picture, Stream
 from everybody_dance.synthesis.timings import Timings
-from everybody_dance.video.capture import Camera, CameraState, Captured, FileCamera
+from everybody_dance.video.capture import Camera, CameraState, Captured
 
-SEEN_LONG = 640
-"""Detectors see frames at most this long: their networks see far less."""
-
-TICK = 0.1
-"""Seconds after which everybody who waits looks whether the show is over."""
-
-RECORDED_RATE = Fraction(30)
-"""Frames a second of a recording, unless the camera is a file, which has its own."""
+__all__ = ["Live", "LiveResult", "LiveStatus", "Placed", "Shown", "painting_threads"]
 
 WARM_UP, FASTEST_RATE = 3, 30.0
 """Pictures that are painted before the show, and how many a second are expected of a performer at most."""
 
 MODE = "every frame"
 """How people are found."""
-
-
-class LiveDetector(Protocol):
-    """A detector that works beside the show, as ``FollowingDetector``."""
-
-    def submit(self, image: Image, everybody: bool = False) -> Future[list[Person]]:
-        """Begin to detect the people in ``image``."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the frames before."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """What there is to see.
-
-    Attributes:
-        number: of the picture, 1, 2, 3...
-        picture: uint8 (H, W, 3), what the performer does, over the chosen background.
-        camera: uint8 (h, w, 3), the camera's frame, at most 320 wide, with the skeleton drawn on it.
-        seen: whether somebody is seen in it.
-    """
-
-    number: int
-    picture: Image
-    camera: Image
-    seen: bool
-
-
-@dataclass(frozen=True)
-class LiveStatus:
-    """How the show is; plain values.
-
-    Attributes:
-        camera, state: name of the camera, and ``working``, ``lost`` or ``ended``.
-        rate: shown pictures a second, over the last seconds.
-        latency: 50th and 95th percentile, ms, from the frame's arrival to the picture, over the last seconds.
-        stages: median milliseconds of each stage.
-        frames, shown, dropped: frames that the camera gave, pictures that came of them, and frames of which none did.
-        seen: whether somebody is seen.
-        mode: how people are found.
-        size: (W, H) of the picture.
-        calibrating: seconds until the person is looked at, 0 while they are; None: nothing is being calibrated.
-        mirror, frozen, background: what was chosen; the background is None (their own place), a colour, or
-            ``"picture"``.
-        recording: name of the file that is being recorded.
-        recorded_seconds: its length so far.
-        message: one sentence that the user should read now.
-    """
-
-    camera: str
-    state: str
-    rate: float
-    latency: tuple[float, float]
-    stages: dict[str, float]
-    frames: int
-    shown: int
-    dropped: int
-    seen: bool
-    mode: str
-    size: tuple[int, int]
-    calibrating: float | None
-    mirror: bool
-    frozen: bool
-    background: str | None
-    recording: str | None
-    recorded_seconds: float
-    message: str | None
-
-
-@dataclass(frozen=True)
-class LiveResult:
-    """What a show was.
-
-    Attributes:
-        seconds: how long it went on.
-        frames, shown, dropped: as in ``LiveStatus``.
-        rate: pictures a second, from the first to the last.
-        latency: 50th and 95th percentile, ms, over all pictures.
-        stages: median milliseconds of each stage, at the end.
-        recordings: files that were written.
-    """
-
-    seconds: float
-    frames: int
-    shown: int
-    dropped: int
-    rate: float
-    latency: tuple[float, float]
-    stages: dict[str, float]
-    recordings: tuple[Path, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    frame: Captured  # mirrored where that was wanted
-    pose: Pose | None
-    cut: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +79,6 @@ class _State:
     last: int = 0  # of the newest frame that was shown
     shown: int = 0
     seen: bool = False
-    recorder: Recorder | None = None
-    recordings: list[Path] = field(default_factory=list)
 
 
 class Live:
@@ -226,18 +109,20 @@ class Live:
         watch: Callable[[Placed, Picture], None] | None = None,
     ) -> None:
         self._config = config = LiveConfig() if config is None else config
-        self._performer, self._camera, self._detector = performer, camera, detector
-        self._out, self._folder, self._watch = out, folder, watch
+        self._performer, self._camera = performer, camera
+        self._watch = watch
         self._size = performer.manifest.size
         self._controls = _Controls(config.mirror, record=out is not None)
         self.show_over(config.background)
         self._state, self._timings = _State(), Timings()
         self._placing = CausalPlacing(performer.manifest.statistics, self._size, config.smoothing, config.bones)
-        self._found: Handover[_Found] = Handover()
+        self._found: Handover[Found] = Handover()
         self._placed: Handover[Placed] = Handover()
         self._painted: Handover[tuple[Placed, Picture]] = Handover()
         self._painted_rate = FASTEST_RATE
+        self._recordings = Recordings(camera, self._size, out, folder)
         self._stopping = threading.Event()
+        self._finder = Finder(camera, detector, config.person, self._stopping)
         self._error: BaseException | None = None
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._newest: Shown | None = None
@@ -258,7 +143,7 @@ class Live:
 
     def status(self) -> LiveStatus:
         """How the show is now."""
-        now, state, controls, recorder = time.monotonic(), self._state, self._controls, self._state.recorder
+        now, state, controls, recorder = time.monotonic(), self._state, self._controls, self._recordings.current
         lost = self._camera.state is CameraState.LOST
         message = f"There is no picture from {self._camera.name}; the show goes on when it is back." if lost else None
         return LiveStatus(
@@ -350,7 +235,7 @@ class Live:
         )
         try:
             with suppress(Over):
-                self._warm_up()
+                self._finder.warm_up(self._warm_up)
             with listening(self._events.put):
                 # Every thread gets a context of its own in which events go to the queue.
                 threads = [
@@ -365,7 +250,7 @@ class Live:
             try:
                 for thread in threads:
                     thread.start()
-                self._supervise(threads[-1])
+                self._supervise()
             finally:
                 self.stop()
                 for thread in threads:
@@ -386,13 +271,13 @@ class Live:
             rate=timings.whole_rate,
             latency=timings.whole_latency,
             stages=timings.stages(),
-            recordings=tuple(self._state.recordings),
+            recordings=tuple(self._recordings.files),
         )
 
-    def _supervise(self, last: threading.Thread) -> None:
+    def _supervise(self) -> None:
         said = 0.0
         with suppress(Cancelled), events.stage("Live") as progress:
-            while last.is_alive():
+            while not self._stopping.wait(TICK):
                 self._tell()
                 now = time.monotonic()
                 if now - said >= 1:
@@ -404,7 +289,6 @@ class Live:
                         detail=f"{self._timings.rate(now):.1f} a second, {middle:.0f} ms (95 %: {high:.0f} ms)",
                     )
                 events.check_cancelled()
-                last.join(TICK)
 
     def _guard(self, stage: Callable[[], None], target: Handover[Any] | None) -> None:
         """Run a stage; an error ends the show."""
@@ -421,65 +305,29 @@ class Live:
                 self.stop()
 
     def _warm_up(self) -> None:
-        """Load what the first frame would wait for."""
-        grey = np.full((SEEN_LONG * 9 // 16, SEEN_LONG, 3), 127, np.uint8)
-        loading = [self._detector.submit(grey, everybody=everybody) for everybody in (True, False)]
-        poses = self._performer.poses
-        stream = Stream(self._performer, FASTEST_RATE)
+        """Paint a little, so that the first frame does not wait, and to know about how fast that is."""
+        stream, poses = Stream(self._performer, FASTEST_RATE), self._performer.poses
         for index in range(min(len(poses), WARM_UP)):
             began = time.monotonic()
             stream.step(poses.pose(index))
             self._painted_rate = min(1 / (time.monotonic() - began), FASTEST_RATE)
-        for future in loading:
-            self._result(future)
-        self._detector.reset()
 
     def _detect(self) -> None:
-        follower, cuts = Follower(self._config.person), CausalCuts()
-        after, take, mirrored = 0, -1, False
+        state, controls = self._state, self._controls
         while not self._stopping.is_set():
-            state = self._camera.state
-            frame = self._camera.newest(after, TICK)
+            frame = self._finder.frame()
             if frame is None:
-                if state is CameraState.ENDED:
-                    return
                 continue
-            self._state.first = self._state.first or frame.number
-            after = self._state.taken = frame.number
-            self._state.at = frame.at
-            controls = self._controls
+            state.first, state.taken, state.at = state.first or frame.number, frame.number, frame.at
+            if controls.follow is not None:
+                who, controls.follow = controls.follow, None
+                self._finder.follow(who)
             with self._timings.stage("detect"):
-                if controls.follow is not None:
-                    follower.who, controls.follow = controls.follow, None
-                    follower.forget()
-                if controls.mirror:
-                    image = np.ascontiguousarray(frame.image[:, ::-1])
-                    frame = Captured(image, frame.at, frame.number, frame.take)
-                small, scale = shrunk_for_live(frame.image)
-                cut = cuts.step(small) or (frame.take, controls.mirror) != (take, mirrored)
-                take, mirrored = frame.take, controls.mirror
-                if cut:
-                    follower.forget()
-                pose = self._pose(follower, small, frame.at)
-            if pose is not None:
-                pose = Pose(pose.xy * scale, pose.confidence)
-            self._found.put(_Found(frame, pose, cut))
-
-    def _pose(self, follower: Follower, small: Image, at: float) -> Pose | None:
-        if follower.due(at):
-            everybody = self._result(self._detector.submit(small, everybody=True))
-            if follower.look(everybody, (small.shape[1], small.shape[0]), at):
-                self._detector.reset()
-        return follower.recognized(self._result(self._detector.submit(follower.picture(small))), at)
-
-    def _result(self, future: Future[list[Person]]) -> list[Person]:
-        """The people, unless the show ends before they are found."""
-        while not wait([future], TICK).done:
-            if self._stopping.is_set():
-                raise Over
-        return result_of(future)
+                found = self._finder.find(frame, controls.mirror)
+            self._found.put(found)
 
     def _place(self) -> None:
+        shot = 0
         while not self._stopping.is_set():
             if self._controls.calibrate:
                 self._controls.calibrate = False
@@ -489,7 +337,8 @@ class Live:
                 continue
             with self._timings.stage("place"):
                 size = found.frame.image.shape[1], found.frame.image.shape[0]
-                placement = self._placing.step(found.pose, size, found.frame.at, found.cut)
+                placement = self._placing.step(found.pose, size, found.frame.at, found.shot != shot)
+            shot = found.shot
             self._placed.put(Placed(found.frame, placement))
 
     def _paint(self) -> None:
@@ -514,7 +363,7 @@ class Live:
             while not self._stopping.is_set():
                 painted = self._painted.take(TICK)
                 if not self._controls.record:
-                    self._finish_recording()
+                    self._recordings.finish(self._state.at)
                 if painted is None:
                     continue
                 placed, picture = painted
@@ -524,9 +373,9 @@ class Live:
                     camera = camera_picture(frame.image, placed.placement.pose)
                 self._show(placed, shown, camera)
                 if self._controls.record:
-                    self._record(shown, frame)
+                    self._recordings.show(shown, frame.at)
         finally:
-            self._finish_recording()
+            self._recordings.finish(self._state.at)
 
     def _show(self, placed: Placed, picture: Image, camera: Image) -> None:
         state, now = self._state, time.monotonic()
@@ -536,30 +385,6 @@ class Live:
         with self._changed:
             self._newest = Shown(state.shown, picture, camera, state.seen)
             self._changed.notify_all()
-
-    def _record(self, picture: Image, frame: Captured) -> None:
-        if self._state.recorder is None:
-            path, self._out = self._out or self._new_file(), None
-            fps, sound, begin = RECORDED_RATE, None, 0.0
-            if isinstance(self._camera, FileCamera):
-                fps = self._camera.fps
-                if self._camera.has_sound:
-                    sound, begin = self._camera.path, self._camera.second(frame.at)
-            self._state.recorder = Recorder(path, self._size, fps, sound, begin)
-        self._state.recorder.show(picture, frame.at)
-
-    def _finish_recording(self) -> None:
-        recorder = self._state.recorder
-        if recorder is None:
-            return
-        self._state.recorder = None
-        recorder.close(self._state.at)
-        self._state.recordings.append(recorder.path)
-
-    def _new_file(self) -> Path:
-        name = f"live-{datetime.now():%Y%m%d-%H%M%S}"
-        names = (f"{name}.mp4" if not number else f"{name}-{number}.mp4" for number in count())
-        return next(path for path in map(self._folder.joinpath, names) if not path.exists())
 
     @property
     def _frames(self) -> int:
@@ -578,13 +403,6 @@ class Live:
         with suppress(queue.Empty):
             while True:
                 events.emit(self._events.get_nowait())
-
-
-def shrunk_for_live(image: Image) -> tuple[Image, np.float32]:
-    """The image as detectors see it, and how many times smaller it is."""
-    height, width = image.shape[:2]
-    factor = min(SEEN_LONG / max(width, height), 1.0)
-    return resized(image, (max(round(width * factor), 1), max(round(height * factor), 1))), np.float32(1 / factor)
 
 
 def painting_threads() -> int:

@@ -3,13 +3,19 @@
 import contextvars
 import threading
 import time
+from datetime import datetime
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 from everybody_dance import events
 from everybody_dance.images import Image
 from everybody_dance.synthesis.handover import Handover, Over
+from everybody_dance.video.capture import Camera, FileCamera
 from everybody_dance.video.writer import VideoWriter
+
+RECORDED_RATE = Fraction(30)
+"""Frames a second of a recording, unless the camera is a file, which has its own."""
 
 PATIENCE = 1.0
 """Seconds without a picture after which the last one is written again, up to so long ago."""
@@ -109,3 +115,49 @@ class Recorder:
     def _repeat(self, frames: int) -> None:
         while self._last is not None and self._writer.frames < frames:
             self._writer.write(self._last)
+
+
+class Recordings:
+    """The recordings of one show, one after the other.
+
+    Args:
+        camera: of the show; the sound of a file goes along.
+        size: (W, H) of the pictures.
+        out: the first recording; later ones, and the first where this is None, get names of their own.
+        folder: where those are.
+
+    Attributes:
+        current: what is being recorded.
+        files: that are finished.
+    """
+
+    def __init__(self, camera: Camera, size: tuple[int, int], out: Path | None, folder: Path) -> None:
+        self._camera, self._size, self._out, self._folder = camera, size, out, folder
+        self.current: Recorder | None = None
+        self.files: list[Path] = []
+
+    def show(self, picture: Image, at: float) -> None:
+        """As ``Recorder.show``; begins a recording where there is none."""
+        if self.current is None:
+            path, self._out = self._out or _new_file(self._folder), None
+            fps, sound, begin = RECORDED_RATE, None, 0.0
+            if isinstance(self._camera, FileCamera):
+                fps = self._camera.fps
+                if self._camera.has_sound:
+                    sound, begin = self._camera.path, self._camera.second(at)
+            self.current = Recorder(path, self._size, fps, sound, begin)
+        self.current.show(picture, at)
+
+    def finish(self, end: float) -> None:
+        """Finish the recording, if there is one; as ``Recorder.close``."""
+        recorder, self.current = self.current, None
+        if recorder is not None:
+            recorder.close(end)
+            self.files.append(recorder.path)
+
+
+def _new_file(folder: Path) -> Path:
+    """A name that nothing has yet."""
+    name = f"live-{datetime.now():%Y%m%d-%H%M%S}"
+    names = (f"{name}.mp4" if not number else f"{name}-{number}.mp4" for number in count())
+    return next(path for path in map(folder.joinpath, names) if not path.exists())

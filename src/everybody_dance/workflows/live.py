@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_outputs
@@ -16,7 +15,8 @@ from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.subject.folder import PREPARED
 from everybody_dance.synthesis.backdrop import check_background, check_matte, still_background
 from everybody_dance.synthesis.config import LiveConfig
-from everybody_dance.synthesis.live import RECORDED_RATE, Live, LiveResult
+from everybody_dance.synthesis.live import Live, LiveResult
+from everybody_dance.synthesis.recorder import RECORDED_RATE
 from everybody_dance.video.capture import Camera, FileCamera, open_camera
 from everybody_dance.video.writer import check_writable
 
@@ -96,24 +96,27 @@ def _run(show: Live, watch: Watch | None) -> LiveResult:
     """Run the show in a thread of its own, with this thread's listener."""
     done: list[LiveResult] = []
     failed: list[BaseException] = []
+    over = threading.Event()  # a join that Ctrl-C interrupts believes ever after that the thread has ended
 
     def run() -> None:
         try:
             done.append(show.run())
         except BaseException as error:
             failed.append(error)
+        finally:
+            over.set()
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="live", daemon=True)
     thread.start()
     try:
         with suppress(KeyboardInterrupt):
             if watch is None:
-                thread.join()
+                over.wait()
             else:
                 watch(show)
     finally:
         show.stop()
-        thread.join()
+        over.wait()
     if failed:
         raise failed[0]
     return done[0]
@@ -132,6 +135,4 @@ def _check_recordings(request: LiveRequest, camera: Camera, behind: list[Path]) 
         inputs.append(camera.path)
         fps, sound = camera.fps, camera.path
     check_outputs([request.out], inputs)
-    if request.out.exists():
-        events.remark("replaced", f"{request.out} is there already and will be replaced when the show ends.")
     check_writable(request.out, (64, 64), fps, sound_of=sound)

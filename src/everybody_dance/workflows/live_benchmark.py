@@ -23,7 +23,8 @@ from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detector_process import FollowingDetector, result_of
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.config import TransferConfig
-from everybody_dance.synthesis.live import Live, LiveResult, Placed, painting_threads, shrunk_for_live
+from everybody_dance.synthesis.finding import shrunk_for_live
+from everybody_dance.synthesis.live import Live, LiveResult, Placed, painting_threads
 from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING
 from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Picture, Stream
