@@ -14,7 +14,7 @@ from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Box, Image, resized
-from everybody_dance.synthesis.shadow import floor_shadow
+from everybody_dance.synthesis.shadow import floor_shadow, reach_of_shadow
 from everybody_dance.synthesis.stream import Picture
 from everybody_dance.video.reader import VideoReader, probe
 
@@ -139,9 +139,12 @@ def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
         behind: uint8 (H, W, 3).
         shadow: it falls on ``behind``.
     """
-    person = cut_out(picture, plate, shadow)
+    shown = behind.copy()
+    region, person = _cut_out(picture, plate, shadow)
+    under = region.cut(behind)
     share = person[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.round(share * person[..., :3] + (1 - share) * behind), np.uint8)
+    region.paste(np.asarray(np.round(share * person[..., :3] + (1 - share) * under), np.uint8), shown)
+    return shown
 
 
 def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
@@ -151,18 +154,42 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
     the matte is below ``LEAST``: there G repainted the shadows and the light of the place. A shadow s is black with
     alpha: what it lies on becomes (1 - s) as bright.
     """
+    whole = np.zeros((*plate.shape[:2], 4), np.uint8)
+    region, part = _cut_out(picture, plate, shadow)
+    region.paste(part, whole)
+    return whole
+
+
+def _region(picture: Picture, alpha: Image, shadow: bool) -> Box:
+    """The part of the frame outside of which there is neither the person nor their shadow."""
+    height, width = alpha.shape
+    boxes = [Box(*cv2.boundingRect(alpha))]
+    if shadow and picture.drawn is not None:
+        boxes.append(reach_of_shadow(picture.drawn.pose))
+    boxes = [box for box in boxes if box.width and box.height] or [Box(0, 0, 1, 1)]
+    left, top = (max(min(edges), 0) for edges in zip(*((box.x, box.y) for box in boxes), strict=True))
+    right = min(max(box.x + box.width for box in boxes), width)
+    bottom = min(max(box.y + box.height for box in boxes), height)
+    return Box(left, top, max(right - left, 1), max(bottom - top, 1))
+
+
+def _cut_out(picture: Picture, plate: Image, shadow: bool) -> tuple[Box, Image]:
+    """The region of the frame in which there is something, and what ``cut_out`` gives there, uint8 (h, w, 4)."""
     matte = _solid(picture)
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
     alpha = np.asarray(cv2.LUT(matte, steps), np.uint8)
+    region = _region(picture, alpha, shadow)
+    matte, alpha, frame, plate = (region.cut(image) for image in (matte, alpha, picture.frame, plate))
     share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
-    colours = (plate + (picture.frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
+    colours = (plate + (frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
     colours[alpha == 0] = 0
     if shadow and picture.drawn is not None:
         person = alpha.astype(np.float32) / 255
-        both = person + (1 - person) * floor_shadow(picture.frame, plate, alpha, picture.drawn.pose)
+        pose = picture.drawn.pose.shifted(-region.x, -region.y)
+        both = person + (1 - person) * floor_shadow(frame, plate, alpha, pose)
         colours = np.round(colours * (person / np.maximum(both, 1e-6))[..., None]).astype(np.uint8)
         alpha = np.round(255 * both).astype(np.uint8)
-    return np.dstack([colours, alpha])
+    return region, np.dstack([colours, alpha])
 
 
 def _solid(picture: Picture) -> Image:
