@@ -233,8 +233,9 @@ def windows() -> Outputs:
 def filtered() -> Outputs:
     """All frames, every fourth joint, after each of the four smoothings."""
     found = Outputs()
-    # Hands that are far from their arm were not left out yet.
-    with patch("everybody_dance.pose.filtering.LOOSE", np.inf):
+    # Hands that are far from their arm were not left out yet, and gaps at the ends of shots not filled.
+    old = "everybody_dance.pose.filtering"
+    with patch(f"{old}.LOOSE", np.inf), patch(f"{old}.SHOT_ENDS", 0):
         for smoothing in SMOOTHINGS:
             cleaned = clean(noisy(), [CUT], smoothing)
             found[f"filtered.{smoothing}.xy"] = cleaned.xy[:, ::4]

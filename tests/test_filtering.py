@@ -36,15 +36,25 @@ def test_a_short_gap_is_filled_on_the_line_with_less_confidence() -> None:
     assert (filled.confidence[10:14, Joint.LEFT_WRIST] == 0.5).all()
 
 
-def test_a_long_gap_and_the_ends_stay_open() -> None:
+def test_a_long_gap_stays_open() -> None:
     gap = without(walking(), slice(10, 30), Joint.LEFT_WRIST)
     assert not fill_gaps(gap).found[10:30, Joint.LEFT_WRIST].any()
-    assert not fill_gaps(without(walking(), slice(0, 3), 4)).found[:3, 4].any()
+
+
+def test_a_joint_that_is_missed_at_a_shots_first_or_last_frames_is_held() -> None:
+    whole = walking()
+    joint = Joint.LEFT_WRIST
+    for gap, beside in ((slice(0, 2), 2), (slice(38, 40), 37)):
+        filled = fill_gaps(without(whole, gap, joint))
+        assert (filled.xy[gap, joint] == whole.xy[beside, joint]).all()
+        assert (filled.confidence[gap, joint] == 0.5 * whole.confidence[beside, joint]).all()
+    for longer in (slice(0, 3), slice(37, 40)):
+        assert not fill_gaps(without(whole, longer, joint)).found[longer, joint].any()
 
 
 def test_a_gap_is_not_filled_across_a_cut() -> None:
-    gap = without(walking(), slice(10, 14), Joint.LEFT_WRIST)
-    assert not fill_gaps(gap, cuts=(12,)).found[10:14, Joint.LEFT_WRIST].any()
+    gap = without(walking(), slice(10, 18), Joint.LEFT_WRIST)
+    assert not fill_gaps(gap, cuts=(14,)).found[10:18, Joint.LEFT_WRIST].any()
 
 
 @pytest.mark.parametrize(

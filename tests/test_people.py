@@ -179,6 +179,14 @@ class TestAlone:
         assert found.pose.person_seen
         assert alone.recognized(90, person(40, 70)) is None  # they are not there any more
 
+    def test_a_pose_that_is_much_too_small_is_not_theirs(self) -> None:
+        alone = Alone(everybody([person(40, 70)] * 9, [person(110)] * 9), 0, VIDEO)
+        whole = person(40, 70).pose
+        for scale, recognized in ((0.4, False), (0.8, True), (1.3, True), (2.0, False)):
+            middle = whole.xy[BODY].mean(axis=0)
+            found = Person(Pose(middle + np.float32(scale) * (whole.xy - middle), whole.confidence))
+            assert (alone.recognized(4, found) is not None) == recognized
+
     def test_an_arm_of_somebody_else_is_not_theirs(self) -> None:
         alone = Alone(everybody([person(60, 70)] * 9, [person(90, 70)] * 9), 0, VIDEO)
         mixed, theirs = person(60, 70), person(90, 70)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import safetensors.torch
 import torch
 
@@ -87,6 +88,32 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
         one, other = (torch.cat([found[name].flatten() for name in names]) for found in (alone, shared))
         assert one.norm() > 0
         assert (one - other).abs().max() < 1e-5 * one.norm()
+
+
+AN_OPTIMIZER = """
+import sys
+from pathlib import Path
+import torch
+from everybody_dance.training.processes import average_gradients, together
+
+with together(torch.device("cpu")) as group:
+    weight = torch.nn.Parameter(torch.zeros(3))
+    weight.grad = torch.ones(3)
+    torch.optim.Adam([weight]).step()
+    average_gradients([weight])
+threads = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+sys.exit(any("gloo" in name for name in threads))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed under /proc")
+def test_no_thread_outlives_the_group(tmp_path: Path) -> None:
+    """One that does aborts the process now and then when Python exits."""
+    script = tmp_path / "an_optimizer.py"
+    script.write_text(AN_OPTIMIZER)
+    process = torchrun(script)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
 
 
 def test_only_the_first_writes_and_speaks(tmp_path: Path) -> None:

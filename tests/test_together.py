@@ -226,6 +226,29 @@ def test_of_whom_too_little_is_seen_everybody_dances_without(
     assert len(list(VideoReader(tmp_path / "o.mp4"))) == 12
 
 
+def test_everybody_dances_without_one_who_cannot_be_placed(little_world: LittleWorld, tmp_path: Path) -> None:
+    """Only a shoulder and the nose of them are ever in the picture."""
+    whole, bust = swaying(12, (160, 120)), swaying(12, (160, 120))
+    bust.confidence[:, Joint.LEFT_SHOULDER :] = 0
+    bust.xy[..., 0] += 40
+    video = write_video(tmp_path / "v.mp4", [np.zeros((120, 160, 3), np.uint8)] * 12)
+    pose = write_openpose(tmp_path / "poses", whole, also=bust)
+    outcome = dance(
+        "transfer",
+        little_world.subject,
+        video,
+        "--pose",
+        pose,
+        "--person",
+        "all",
+        "--out",
+        tmp_path / "o.mp4",
+        "--json",
+    )
+    assert outcome.code == 0, outcome.stderr
+    assert "left-out" in [finding["code"] for finding in outcome.report["findings"]]
+
+
 def test_where_one_of_them_is_seen_the_place_is_not_empty(little_world: LittleWorld, tmp_path: Path) -> None:
     """Each alone in half of the frames."""
     early, late = swaying(12, (160, 120)), swaying(12, (160, 120))

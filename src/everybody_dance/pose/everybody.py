@@ -33,6 +33,9 @@ AROUND = 0.45
 SOMEBODY_ELSE = 0.3
 """A pose that lies farther from where the person is, in body heights, is somebody else's."""
 
+AS_TALL = 0.6
+"""Where one of two poses stands less than this share of the other's height, they are not one person's."""
+
 OTHERS_JOINT = 0.1
 """A joint farther than this from where it is expected, in body heights, and nearer to another person's, is theirs."""
 
@@ -175,7 +178,8 @@ class Alone:
         if not (expected.person_seen and person.pose.person_seen):
             return None
         height = max(expected.height, 1.0)
-        if apart(expected, person.pose) > SOMEBODY_ELSE * height:
+        shorter, taller = sorted((height, person.pose.height))
+        if apart(expected, person.pose) > SOMEBODY_ELSE * height or shorter < AS_TALL * taller:
             return None
         away = np.linalg.norm(person.pose.xy - expected.xy, axis=1)
         lost = np.zeros(JOINT_COUNT, bool)

@@ -28,6 +28,12 @@ OUTLIER_SECONDS = 1 / 30
 LONGEST_GAP = 0.4
 """Seconds: longer gaps are not filled."""
 
+SHOT_ENDS = 0.1
+"""Seconds: gaps at a shot's first and last frames are filled up to this, by what is next to them.
+
+A detector often misses the first frame or two of a shot, where it has nobody to follow yet.
+"""
+
 LOOSE = 0.18
 """A hand whose wrist is farther from the arm's than this share of the person's extent is not theirs; nor is a face."""
 
@@ -100,7 +106,8 @@ def fill_gaps(keypoints: Keypoints, cuts: Sequence[int] = (), longest: float = L
     Args:
         keypoints: with gaps.
         cuts: first frames of new shots.
-        longest: gaps up to this many seconds are filled; longer ones, and those at a shot's ends, stay.
+        longest: gaps up to this many seconds are filled; at a shot's ends, where joints are held, up to
+            ``SHOT_ENDS`` if that is less. Longer ones stay.
     """
     return _filtered(keypoints, cuts, [_gap_step(keypoints, longest)])
 
@@ -197,6 +204,7 @@ def _typical_extent(keypoints: Keypoints) -> float:
 def _gap_step(keypoints: Keypoints, longest: float) -> _Step:
     """Gaps of up to ``longest`` seconds are filled."""
     most = int(longest * keypoints.fps)
+    most_at_ends = min(most, round(SHOT_ENDS * keypoints.fps))
 
     def change(xy: Array, confidence: Array) -> tuple[Array, Array]:
         frames = len(xy)
@@ -204,10 +212,13 @@ def _gap_step(keypoints: Keypoints, longest: float) -> _Step:
         found = confidence > 0
         before = np.maximum.accumulate(np.where(found, index, -1), axis=0)
         after = np.minimum.accumulate(np.where(found, index, frames)[::-1], axis=0)[::-1]
-        gap = ~found & (before >= 0) & (after < frames) & (after - before - 1 <= most)
-        rows, joints = np.nonzero(gap)
+        length = after - before - 1
+        inside = (before >= 0) & (after < frames)
+        at_end = (before >= 0) ^ (after < frames)
+        rows, joints = np.nonzero(~found & ((inside & (length <= most)) | (at_end & (length <= most_at_ends))))
         first, last = before[rows, joints], after[rows, joints]
         weight = ((rows - first) / (last - first)).astype(np.float32)
+        first, last = np.where(first < 0, last, first), np.where(last == frames, first, last)
         xy, confidence = xy.copy(), confidence.copy()
         xy[rows, joints] += (1 - weight[:, None]) * xy[first, joints] + weight[:, None] * xy[last, joints]
         confidence[rows, joints] = FILLED_CONFIDENCE * np.minimum(confidence[first, joints], confidence[last, joints])

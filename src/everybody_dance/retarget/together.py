@@ -63,6 +63,11 @@ class Moved:
         )
 
 
+def can_join(keypoints: Keypoints, cuts: Sequence[int] = ()) -> bool:
+    """Whether enough is seen of a dancer, in the source's frame, to place them together with others."""
+    return measure(keypoints, cuts).statistics.hips is not None
+
+
 def place_together(
     sources: Sequence[Keypoints],
     placed: Sequence[Keypoints],

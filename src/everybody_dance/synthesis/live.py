@@ -167,6 +167,10 @@ class Live:
             message=message,
         )
 
+    def recordings(self) -> tuple[Path, ...]:
+        """The finished recordings, oldest first."""
+        return tuple(self._recordings.files)
+
     # What is controlled.
 
     def stop(self) -> None:
@@ -271,7 +275,7 @@ class Live:
             rate=timings.whole_rate,
             latency=timings.whole_latency,
             stages=timings.stages(),
-            recordings=tuple(self._recordings.files),
+            recordings=self.recordings(),
         )
 
     def _supervise(self) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from torch import distributed, nn
@@ -54,6 +55,9 @@ def together(device: torch.device) -> Iterator[Group]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Group()
         return
+    # Its functions keep the group of the moment of import as a default argument. Optimizers import it in their first
+    # step; the group would outlive its end, and its threads abort the process now and then when Python exits.
+    import_module("torch.distributed.nn.functional")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     store, rank, count = next(rendezvous("env://"))

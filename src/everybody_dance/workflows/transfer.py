@@ -19,6 +19,7 @@ from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
+from everybody_dance.retarget.together import can_join
 from everybody_dance.subject.folder import MANIFEST, PREPARED
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.backdrop import NONE, check_background
@@ -127,11 +128,18 @@ def transfer(
         members = [(member, theirs(member, person)) for member, person in others]
         for number in range(2, dance.detection.people + 1) if everybody else ():
             try:
-                members.append((performer, theirs(performer, str(number))))
+                member = theirs(performer, str(number))
             except DanceError as error:
                 if error.code != "no-person":
                     raise
-                events.warn("left-out", f"{error.message} They are left out.", person=number)
+            else:
+                if can_join(member.still, member.detection.cuts):
+                    members.append((performer, member))
+                    continue
+            name = request.source.name
+            events.warn(
+                "left-out", f"Too little is seen of person {number} in {name}: they are left out.", person=number
+            )
         _check_different([dance, *(other for _, other in members)], request.source)
         return paint(
             performer,

@@ -1,0 +1,107 @@
+// This device's camera, sent to the program: a frame, then the next one when the program has taken it.
+
+import { socketAddress } from "./connection.js";
+import { TEXTS } from "./texts.js";
+
+const LONGEST = 1280; // pixels
+const QUALITY = 0.85;
+const ELSEWHERE = 4001;
+const SERVER_ENDED = [1001, 1012];
+const PAUSE = 1000; // ms before a lost connection is tried again
+
+export class OwnCamera {
+  // on.change(running), on.error(text)
+  constructor(on) {
+    this.on = on;
+    this.video = document.createElement("video");
+    this.video.muted = true;
+    this.video.playsInline = true;
+    this.canvas = document.createElement("canvas");
+    this.running = false;
+  }
+
+  async start(deviceId) {
+    this.stop();
+    if (!navigator.mediaDevices) {
+      this.on.error(TEXTS.cameraInsecure);
+      return;
+    }
+    const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
+    const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which } });
+    } catch (error) {
+      this.on.error(this.explain(error));
+      return;
+    }
+    this.stream.getVideoTracks()[0].onended = () => this.stop();
+    this.video.srcObject = this.stream;
+    await this.video.play();
+    this.running = true;
+    this.connect();
+    this.on.change(true);
+  }
+
+  stop() {
+    if (!this.running) return;
+    this.running = false;
+    clearTimeout(this.waiting);
+    this.socket.close();
+    for (const track of this.stream.getTracks()) track.stop();
+    this.video.srcObject = null;
+    this.on.change(false);
+  }
+
+  async devices() {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    return devices.filter((device) => device.kind === "videoinput");
+  }
+
+  get deviceId() {
+    return this.stream?.getVideoTracks()[0].getSettings().deviceId;
+  }
+
+  connect() {
+    const socket = new WebSocket(socketAddress("/camera"));
+    socket.onopen = () => this.frame();
+    socket.onmessage = (event) => {
+      const { error } = JSON.parse(event.data);
+      if (error) this.on.error(error.message);
+      this.frame();
+    };
+    socket.onclose = (event) => {
+      if (socket !== this.socket || !this.running) return;
+      if (event.code === ELSEWHERE || SERVER_ENDED.includes(event.code)) {
+        this.stop();
+        if (event.code === ELSEWHERE) this.on.error(TEXTS.cameraElsewhere);
+      } else {
+        this.waiting = setTimeout(() => this.connect(), PAUSE);
+      }
+    };
+    this.socket = socket;
+  }
+
+  // Sends the camera's next frame, as soon as there is one.
+  frame() {
+    const socket = this.socket;
+    const send = () => {
+      if (!this.running || socket !== this.socket) return;
+      const { videoWidth, videoHeight } = this.video;
+      const scale = Math.min(1, LONGEST / Math.max(videoWidth, videoHeight));
+      this.canvas.width = Math.round(videoWidth * scale);
+      this.canvas.height = Math.round(videoHeight * scale);
+      this.canvas.getContext("2d").drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
+      this.canvas.toBlob((blob) => {
+        if (blob && socket.readyState === WebSocket.OPEN) socket.send(blob);
+      }, "image/jpeg", QUALITY);
+    };
+    if (this.video.requestVideoFrameCallback && !document.hidden) this.video.requestVideoFrameCallback(send);
+    else setTimeout(send, 33);
+  }
+
+  explain(error) {
+    if (error.name === "NotAllowedError") return TEXTS.cameraRefused;
+    if (error.name === "NotReadableError") return TEXTS.cameraBusy;
+    return TEXTS.cameraMissing;
+  }
+}
