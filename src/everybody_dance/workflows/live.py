@@ -15,6 +15,7 @@ from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.subject.folder import PREPARED
 from everybody_dance.synthesis.backdrop import check_background, check_matte, still_background
 from everybody_dance.synthesis.config import LiveConfig
+from everybody_dance.synthesis.handover import TICK
 from everybody_dance.synthesis.live import Live, LiveResult
 from everybody_dance.synthesis.recorder import RECORDED_RATE
 from everybody_dance.video.capture import Camera, FileCamera, open_camera
@@ -96,7 +97,8 @@ def _run(show: Live, watch: Watch | None) -> LiveResult:
     """Run the show in a thread of its own, with this thread's listener."""
     done: list[LiveResult] = []
     failed: list[BaseException] = []
-    over = threading.Event()  # a join that Ctrl-C interrupts believes ever after that the thread has ended
+    # Not a join: one that Ctrl-C interrupts believes ever after that the thread has ended.
+    over = threading.Event()
 
     def run() -> None:
         try:
@@ -110,10 +112,11 @@ def _run(show: Live, watch: Watch | None) -> LiveResult:
     thread.start()
     try:
         with suppress(KeyboardInterrupt):
-            if watch is None:
-                over.wait()
-            else:
+            if watch is not None:
                 watch(show)
+            else:
+                while not over.wait(TICK):  # Ctrl-C that reaches another thread does not wake this one
+                    pass
     finally:
         show.stop()
         over.wait()
