@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from everybody_dance.events import Artifact, Cancellation, Cancelled, Event, Finding, Listener, Progress
     from everybody_dance.keypoints import Keypoints, Pose
     from everybody_dance.subject.subject import Subject
-    from everybody_dance.synthesis.config import TransferConfig
+    from everybody_dance.synthesis.config import LiveConfig, TransferConfig
+    from everybody_dance.synthesis.live import Live, LiveResult, LiveStatus, Shown
     from everybody_dance.synthesis.stream import Picture, Stream
     from everybody_dance.training.config import TrainConfig
+    from everybody_dance.video.capture import PushedCamera
     from everybody_dance.workflows.compare import CompareRequest, compare
     from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
+    from everybody_dance.workflows.live import LiveRequest, live
     from everybody_dance.workflows.people import PeopleRequest, PeopleResult, people
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
     from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
@@ -32,11 +35,14 @@ _HOMES = {
     "events": ("Artifact", "Cancellation", "Cancelled", "Event", "Finding", "Listener", "Progress"),
     "keypoints": ("Keypoints", "Pose"),
     "subject.subject": ("Subject",),
-    "synthesis.config": ("TransferConfig",),
+    "synthesis.config": ("LiveConfig", "TransferConfig"),
+    "synthesis.live": ("Live", "LiveResult", "LiveStatus", "Shown"),
     "synthesis.stream": ("Picture", "Stream"),
     "training.config": ("TrainConfig",),
+    "video.capture": ("PushedCamera",),
     "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
+    "workflows.live": ("LiveRequest", "live"),
     "workflows.people": ("PeopleRequest", "PeopleResult", "people"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
     "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
@@ -58,6 +64,11 @@ __all__ = [
     "Finding",
     "Keypoints",
     "Listener",
+    "Live",
+    "LiveConfig",
+    "LiveRequest",
+    "LiveResult",
+    "LiveStatus",
     "OpenPerformer",
     "PeopleRequest",
     "PeopleResult",
@@ -67,8 +78,10 @@ __all__ = [
     "PrepareResult",
     "PreviewRequest",
     "Progress",
+    "PushedCamera",
     "RunRequest",
     "RunResult",
+    "Shown",
     "Stream",
     "Subject",
     "TrainConfig",
@@ -79,6 +92,7 @@ __all__ = [
     "UsageError",
     "compare",
     "evaluate",
+    "live",
     "open_performer",
     "people",
     "prepare",
