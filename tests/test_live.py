@@ -1,5 +1,7 @@
 """The live show: stages that wait for nobody, ends that leave nothing behind, recordings by the clock."""
 
+import json
+import re
 import signal
 import threading
 import time
@@ -10,9 +12,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from websockets import Origin
+from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Finding, Progress
@@ -321,6 +326,17 @@ class TestPlacing:
         assert placing.countdown(20) is None
         now = self.dance(placing, 20, GLIDE + 0.2, 300)
         assert now.height == pytest.approx(wanted.height, rel=0.02)
+
+    def test_a_calibration_that_saw_nobody_is_known(self, performer: Performer) -> None:
+        placing = self.placing(performer)
+        before = self.dance(placing, 0, 8, 200)
+        placing.calibrate(8)
+        for moment in np.arange(8, 8 + COUNTDOWN + LOOKING + 0.1, 1 / 25):
+            placing.step(None, (640, 480), float(moment))
+        assert placing.missed
+        assert self.dance(placing, 14, 1, 200).height == pytest.approx(before.height, rel=0.02)
+        placing.calibrate(15)
+        assert not placing.missed
 
     def test_a_fit_passes_into_the_next_one(self, performer: Performer) -> None:
         placing = self.placing(performer)
@@ -642,6 +658,7 @@ class TestShow:
             show.live.follow("left")
             show.push(0)
             assert detector.resets == resets + 1
+            assert show.live.status().follows == "left"
             with pytest.raises(UsageError):
                 show.live.follow("nobody")
 
@@ -725,6 +742,7 @@ class TestWorkflow:
             ("no-still", {"camera": str(video), "config": LiveConfig(background=str(video))}),
             ("cannot-write", {"camera": str(video), "folder": tmp_path / "nowhere"}),
             ("loop-alone", {"camera": "0", "loop": True}),
+            ("loop-alone", {"camera": PushedCamera(), "loop": True}),
         ):
             with pytest.raises(DanceError) as failure:
                 live(LiveRequest(performer=SUBJECT, **options))  # type: ignore[arg-type]
@@ -732,7 +750,9 @@ class TestWorkflow:
 
     def test_the_command(self, video: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.mp4"
-        outcome = dance("live", SUBJECT, "--camera", video, "--out", out, "--mirror", "--label", "--json")
+        outcome = dance(
+            "live", SUBJECT, "--camera", video, "--out", out, "--mirror", "--label", "--no-browser", "--json"
+        )
         assert outcome.code == 0
         figures = outcome.report["metrics"]["live"]
         assert figures["shown"] + figures["dropped"] == figures["frames"] == 12
@@ -778,7 +798,7 @@ def test_the_benchmark_compares_with_the_offline_dance(
 def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
     video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
     out = tmp_path / "out.mp4"
-    process = start("live", SUBJECT, "--camera", video, "--loop", "--out", out, "--json")
+    process = start("live", SUBJECT, "--camera", video, "--loop", "--out", out, "--no-browser", "--json")
 
     def recording() -> bool:
         """Whether a file is being written for longer than a trial of it takes."""
@@ -793,6 +813,44 @@ def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
     assert outcome.report["metrics"]["live"]["shown"] > 0
     assert probe(out).duration > 0
     assert {path.name for path in tmp_path.iterdir()} == {"dance.mp4", "out.mp4"}
+
+
+def test_the_page_shows_the_show(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
+    process = start("live", SUBJECT, "--camera", video, "--loop", "--no-browser", "--json")
+    assert process.stderr is not None
+    address = next(match[0] for line in process.stderr if (match := re.search(r"http://\S+", line)))
+    place = urlsplit(address)
+    with connect(f"ws://{place.netloc}/show?{place.query}", origin=Origin(f"http://{place.netloc}")) as page:
+        page.send('{"do": "mirror", "on": true}')
+        page.send('{"next": 0}')
+        headers = []
+        while not any(header.get("number") for header in headers):
+            message = page.recv(30)
+            assert isinstance(message, bytes) or "error" not in message
+            if isinstance(message, bytes):
+                headers.append(json.loads(message[4 : 4 + int.from_bytes(message[:4])]))
+                page.send('{"next": 0}')
+    assert headers[-1]["status"]["mirror"] is True
+    assert headers[-1]["status"]["camera"] == "dance.mp4"
+    process.send_signal(signal.SIGINT)
+    assert finish(process, 30).code == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [
+        ("browser-and-window", ("--camera", "browser", "--window")),
+        ("camera-needs-https", ("--camera", "browser", "--host", "0.0.0.0")),
+        ("certificate-and-key", ("--certificate", "c.pem")),
+        ("bad-host", ("--host", "nowhere.invalid")),
+    ],
+)
+def test_a_page_that_cannot_be_served_is_said_before_the_work(
+    code: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "load", lambda *_: pytest.fail("it was loaded"))
+    assert dance("live", SUBJECT, *options, "--json").error[0] == code
 
 
 def test_the_real_detector_in_its_process(performer: Performer, tmp_path: Path) -> None:

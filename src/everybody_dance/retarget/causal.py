@@ -113,10 +113,14 @@ class CausalRetargeting:
         """The fit in use; None before anybody was seen."""
         return self._fitted
 
-    def refit(self) -> None:
-        """Fit anew to what has been seen in the last minute. What the user should know is emitted, each code once."""
+    def refit(self) -> bool:
+        """Fit anew to what has been seen in the last minute. What the user should know is emitted, each code once.
+
+        Returns:
+            Whether anybody was seen; otherwise the fit stays.
+        """
         if not self._seen:
-            return
+            return False
         keypoints = self._clip([pose for pose, _ in self._seen])
         cuts = np.flatnonzero([cut for _, cut in self._seen]).tolist()
         self._before, self._passed = self._fitted, 0.0
@@ -125,6 +129,7 @@ class CausalRetargeting:
             if finding.code not in self._said:
                 self._said.add(finding.code)
                 events.emit(finding)
+        return True
 
     def forget(self) -> None:
         """Let the next ``refit`` see only what comes from here on; until then the fit in use stays."""

@@ -61,11 +61,11 @@ class _Controls:
     """What was asked for; single values, which any thread may set and read."""
 
     mirror: bool
+    follow: str
     frozen: bool = False
     background: str | None = None
     behind: Image | None = None
     record: bool = False
-    follow: str | None = None
     calibrate: bool = False
 
 
@@ -112,7 +112,7 @@ class Live:
         self._performer, self._camera = performer, camera
         self._watch = watch
         self._size = performer.manifest.size
-        self._controls = _Controls(config.mirror, record=out is not None)
+        self._controls = _Controls(config.mirror, config.person, record=out is not None)
         self.show_over(config.background)
         self._state, self._timings = _State(), Timings()
         self._placing = CausalPlacing(performer.manifest.statistics, self._size, config.smoothing, config.bones)
@@ -144,8 +144,11 @@ class Live:
     def status(self) -> LiveStatus:
         """How the show is now."""
         now, state, controls, recorder = time.monotonic(), self._state, self._controls, self._recordings.current
-        lost = self._camera.state is CameraState.LOST
-        message = f"There is no picture from {self._camera.name}; the show goes on when it is back." if lost else None
+        message = None
+        if self._camera.state is CameraState.LOST:
+            message = f"There is no picture from {self._camera.name}; the show goes on when it is back."
+        elif self._placing.missed:
+            message = "Nobody was seen while calibrating. Step back until your whole body is in view, and try again."
         return LiveStatus(
             camera=self._camera.name,
             state=str(self._camera.state),
@@ -159,6 +162,7 @@ class Live:
             mode=MODE,
             size=self._size,
             calibrating=self._placing.countdown(now),
+            follows=controls.follow,
             mirror=controls.mirror,
             frozen=controls.frozen,
             background=controls.background,
@@ -318,14 +322,15 @@ class Live:
 
     def _detect(self) -> None:
         state, controls = self._state, self._controls
+        followed = controls.follow
         while not self._stopping.is_set():
             frame = self._finder.frame()
             if frame is None:
                 continue
             state.first, state.taken, state.at = state.first or frame.number, frame.number, frame.at
-            if controls.follow is not None:
-                who, controls.follow = controls.follow, None
-                self._finder.follow(who)
+            if controls.follow != followed:
+                followed = controls.follow
+                self._finder.follow(followed)
             with self._timings.stage("detect"):
                 found = self._finder.find(frame, controls.mirror)
             self._found.put(found)

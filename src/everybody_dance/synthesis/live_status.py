@@ -37,6 +37,7 @@ class LiveStatus:
         mode: how people are found.
         size: (W, H) of the picture.
         calibrating: seconds until the person is looked at, 0 while they are; None: nothing is being calibrated.
+        follows: who of several people is followed.
         mirror, frozen, background: what was chosen; the background is None (their own place), a colour, or
             ``"picture"``.
         recording: name of the file that is being recorded.
@@ -56,6 +57,7 @@ class LiveStatus:
     mode: str
     size: tuple[int, int]
     calibrating: float | None
+    follows: str
     mirror: bool
     frozen: bool
     background: str | None

@@ -53,6 +53,9 @@ class CausalPlacing:
         size: of the target's frames.
         smoothing: one of ``SMOOTHINGS``.
         bones: one of ``BONES``.
+
+    Attributes:
+        missed: whether nobody was seen while the last calibration looked; the placement stayed as it was.
     """
 
     def __init__(self, target: PoseStatistics, size: tuple[int, int], smoothing: str, bones: str) -> None:
@@ -67,10 +70,11 @@ class CausalPlacing:
         self._seen, self._shot = False, 0
         self._looks: float | None = None  # when the calibration begins to look
         self._looking = False
+        self.missed = False
 
     def calibrate(self, at: float) -> None:
         """Begin the countdown at the time ``at``; then the person is looked at, and the placement fitted anew."""
-        self._looks, self._looking = at + COUNTDOWN, False
+        self._looks, self._looking, self.missed = at + COUNTDOWN, False, False
 
     def countdown(self, at: float) -> float | None:
         """Seconds until the person is looked at, 0 while they are; None where nothing is being calibrated."""
@@ -110,7 +114,7 @@ class CausalPlacing:
             retargeting.forget()
         elif looks is not None and self._looking and at >= looks + LOOKING:
             self._looks = None
-            retargeting.refit()
+            self.missed = not retargeting.refit()
             self._begin_fit()
         elif looks is None and self._refits and self._seconds >= self._refits[0]:
             self._refits.popleft()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everybody_dance.errors import DanceError
+from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_outputs
 from everybody_dance.performer.model_files import Model
@@ -76,6 +76,8 @@ def live(
             still_background(config.background, model.manifest.size)
         check_matte(model.manifest.over_plate, config.background)
         which = request.camera
+        if request.loop and not isinstance(which, str):
+            raise UsageError("loop-alone", "--loop goes with a file as --camera.")
         camera = open_camera(which, request.loop) if isinstance(which, str) else which
         try:
             _check_recordings(request, camera, behind)
