@@ -504,6 +504,29 @@ class TestShow:
         result = show.result[0]
         assert (result.frames, result.shown, result.dropped) == (31, status.shown, status.dropped)
 
+    @pytest.mark.parametrize("few", [True, False])
+    def test_where_cores_are_few_no_pose_is_found_in_vain(
+        self, performer: Performer, monkeypatch: pytest.MonkeyPatch, few: bool
+    ) -> None:
+        monkeypatch.setattr(live_module, "FEW_CORES", 1000 if few else 0)
+        step = Stream.step
+
+        def slow(*arguments: Any, **options: Any) -> Any:
+            time.sleep(0.1)
+            return step(*arguments, **options)
+
+        monkeypatch.setattr(Stream, "step", slow)
+        detector = Levels()
+        with showing(performer, detector=detector) as show:
+            show.push(0)
+            for _ in range(100):
+                show.camera.push(frame(0))
+                time.sleep(0.01)
+            shown = show.live.status().shown
+        assert shown > 3
+        found = len(detector.seen) / shown
+        assert found < 2.5 if few else found > 4
+
     def test_nobody_waits_for_the_viewer(self, performer: Performer) -> None:
         with showing(performer) as show:
             for level in range(10):

@@ -39,6 +39,12 @@ __all__ = ["Live", "LiveResult", "LiveStatus", "Placed", "Shown", "painting_thre
 WARM_UP, FASTEST_RATE = 3, 30.0
 """Pictures that are painted before the show, and how many a second are expected of a performer at most."""
 
+FEW_CORES = 4
+"""With fewer cores, finding poses that nobody paints slows the painting down."""
+
+SOONER = 1.25
+"""A pose is begun to be found sooner than it usually takes, by this factor."""
+
 MODE = "every frame"
 """How people are found."""
 
@@ -76,6 +82,7 @@ class _State:
     first: int = 0  # number of the first frame that was taken
     taken: int = 0  # of the newest one
     at: float = 0.0  # when that arrived
+    painting: float = 0.0  # since when a picture is being painted; 0: none is
     last: int = 0  # of the newest frame that was shown
     shown: int = 0
     seen: bool = False
@@ -122,6 +129,7 @@ class Live:
         self._painted_rate = FASTEST_RATE
         self._recordings = Recordings(camera, self._size, out, folder)
         self._stopping = threading.Event()
+        self._few_cores = usable_cores() < FEW_CORES
         self._finder = Finder(camera, detector, config.person, self._stopping)
         self._error: BaseException | None = None
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -324,6 +332,7 @@ class Live:
         state, controls = self._state, self._controls
         followed = controls.follow
         while not self._stopping.is_set():
+            self._leave_cores_to_painting()
             frame = self._finder.frame()
             if frame is None:
                 continue
@@ -334,6 +343,18 @@ class Live:
             with self._timings.stage("detect"):
                 found = self._finder.find(frame, controls.mirror)
             self._found.put(found)
+
+    def _leave_cores_to_painting(self) -> None:
+        """Where cores are few, wait until a pose found now is there just when the next picture is begun.
+
+        Poses that were found sooner are replaced by newer ones before anybody paints them, and finding them slows the
+        painting down.
+        """
+        if not self._few_cores or not self._state.painting:
+            return
+        stages = self._timings.stages()
+        spare = stages.get("paint", 0.0) - SOONER * (stages.get("detect", 0.0) + stages.get("place", 0.0))
+        self._stopping.wait(max(self._state.painting + spare / 1000 - time.monotonic(), 0.0))
 
     def _place(self) -> None:
         shot = 0
@@ -359,8 +380,10 @@ class Live:
                 if placed is None:
                     continue
                 placement = placed.placement
+                self._state.painting = time.monotonic()
                 with self._timings.stage("paint"):
                     picture = stream.step(placement.placed, cut=placement.shot != shot)
+                self._state.painting = 0.0
                 shot = placement.shot
                 if self._watch is not None:
                     self._watch(placed, picture)
