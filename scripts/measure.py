@@ -10,12 +10,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -29,13 +31,13 @@ from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
-from everybody_dance.drawing.window import whole_frame
+from everybody_dance.drawing.window import TightWindow, Window, fit_window, whole_frame
 from everybody_dance.evaluation.compare import compare_all, summary
 from everybody_dance.evaluation.held_out import HeldOutDance
 from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.placement import normalization_error
-from everybody_dance.images import Image
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
@@ -54,6 +56,7 @@ from everybody_dance.subject.prepare.plate import clean_plate
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import read_dance
+from everybody_dance.synthesis.stream import Stream
 from everybody_dance.synthesis.transfer import transfer_dance
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.video.writer import VideoWriter
@@ -144,6 +147,8 @@ def runtimes(subject: Folder, frames: int = 20) -> None:
     warm, *inputs = own_inputs(performer, frames + 2, offset=0.5)
     paint: dict[str, Runtime] = {"PyTorch": performer.runtime, **others}
     seconds: dict[str, list[float]] = {name: [] for name in paint}
+    for other in others.values():
+        other.expect((warm[0].shape[0], warm[0].shape[1]))
     for runtime in paint.values():
         runtime.paint(*warm)
     for frame in inputs:
@@ -156,6 +161,65 @@ def runtimes(subject: Folder, frames: int = 20) -> None:
         ratio = np.median(np.divide(seconds["PyTorch"], seconds[name]))
         likeness = compare(performer.runtime, runtime, inputs).ssim
         print(f"| {name} | {1000 * np.median(seconds[name]):.0f} | {ratio:.2f} | {likeness:.4f} |")
+
+
+@app.command()
+def window(subject: Folder, frames: int = 150, device: str = "auto") -> None:
+    """Painting in a window that fits the person in each frame against one of fixed size, frame by frame in turn."""
+    prepared, performer = Subject.open(subject), load_performer(subject, device)
+    danced = prepared.keypoints[prepared.keypoints.person_seen][:frames]
+    size, fps = performer.manifest.size, float(danced.fps)
+    whole = whole_frame(size)
+    windows: dict[str, Window | TightWindow] = {
+        "tight": performer.window(danced),
+        "as trained": fit_window(danced, performer.runtime.stride, performer.manifest.window or size),
+        "whole frame": Window((whole.width, whole.height), 0.0, size, performer.runtime.stride),
+    }
+    streams = {name: Stream(performer, fps, each) for name, each in windows.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in windows}
+    boxes: dict[str, list[Box]] = {name: [] for name in windows}
+    apart: dict[str, list[tuple[float, float, float]]] = {name: [] for name in windows}
+    for index in range(len(danced)):
+        shown = {}
+        for name, stream in streams.items():
+            began = time.perf_counter()
+            shown[name] = stream.step(danced.pose(index))
+            seconds[name].append(time.perf_counter() - began)
+            boxes[name].append(shown[name].box)
+        truth = shown["whole frame"]
+        person = truth.matte > 127
+        for name, picture in shown.items():
+            difference = np.abs(picture.frame.astype(int) - truth.frame).max(axis=2)
+            apart[name].append((difference[person].max(initial=0), difference.max(), (difference[person] > 1).mean()))
+    print("| window | pixels | time | changes a second | apart, person | apart, anywhere | person more than 1 apart |")
+    print("|---|---|---|---|---|---|---|")
+    base, area = np.mean(seconds["as trained"]), np.mean([box.area for box in boxes["as trained"]])
+    for name, each in boxes.items():
+        changes = sum(one != other for one, other in pairwise(each)) / (len(each) / fps)
+        inside, anywhere, _ = np.max(apart[name], axis=0)
+        print(
+            f"| {name} | {np.mean([box.area for box in each]) / area:.2f} | {np.mean(seconds[name]) / base:.2f} |"
+            f" {changes:.2f} | {inside:.0f} | {anywhere:.0f} | {np.mean(apart[name], axis=0)[2]:.3%} |"
+        )
+
+
+@app.command()
+def transfer(subject: Folder, source: Path, repeats: int = 3, device: str = "auto") -> None:
+    """Where the time of a transfer goes, nothing remembered; the encoding beside the painting, and after each frame."""
+    performer = load_performer(subject, device)
+    manifest = performer.manifest
+    with tempfile.TemporaryDirectory() as folder, _fresh_cache(folder, looked=True):
+        began = time.perf_counter()
+        dance = read_dance(source, manifest.statistics, manifest.size)
+        print(f"finding the dance, {len(dance.placed)} frames: {time.perf_counter() - began:.1f} s")
+        seconds: dict[str, list[float]] = {"beside the painting": [], "after each frame": []}
+        for name in [*seconds] * repeats:
+            one_by_one = patch("everybody_dance.synthesis.transfer.beside", nullcontext)
+            with one_by_one if name == "after each frame" else nullcontext():
+                out = Path(folder) / "out.mp4"
+                seconds[name].append(_timed(partial(transfer_dance, performer, dance, out)))
+    for name, each in seconds.items():
+        print(f"painting, composing and encoding, the latter {name}: {min(each):.1f} s")
 
 
 @app.command()

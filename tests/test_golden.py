@@ -3,6 +3,7 @@
 ``scripts/make_golden.py`` says how ``tests/data/629d904`` was made; ``golden.py`` holds the inputs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from everybody_dance.appearance import crop_bank, limb_bank
+from everybody_dance.networks.generators import GENERATORS
 from everybody_dance.performer.model_files import load_performer
 from golden import NOBODY, Outputs, dancing, outputs
 from subjects import make_subject
@@ -24,8 +26,14 @@ ARRAYS = set(np.load(DATA / "arrays.npz").files)
 def today(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     with patch("subjects.swaying", dancing):
         subject = make_subject(tmp_path_factory.mktemp("golden") / "subject")
-    # Two things that were made better since: references were softer then, and limbs had ghosts in a fade.
-    with patch.object(crop_bank, "BETWEEN_PIXELS", cv2.INTER_LINEAR), patch.object(limb_bank, "STEEP", 1.0):
+    # Three things that were made better since: references were softer then, limbs had ghosts in a fade, and windows
+    # were of one size.
+    fixed = {"fast": replace(GENERATORS["fast"], local=False)}
+    with (
+        patch.object(crop_bank, "BETWEEN_PIXELS", cv2.INTER_LINEAR),
+        patch.object(limb_bank, "STEEP", 1.0),
+        patch.dict(GENERATORS, fixed),
+    ):
         return outputs(subject, load_performer(DATA / "subject", "cpu"))
 
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from everybody_dance.drawing.pose_image import PoseImage
+from everybody_dance.drawing.window import person_windows
 from everybody_dance.errors import DanceError, UsageError
+from everybody_dance.images import Box
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.performer import Performer
 from everybody_dance.subject.subject import Subject
@@ -132,11 +134,17 @@ def drawn(subject: Subject, index: int) -> PoseImage:
     return PoseImage(subject.keypoints.pose(index), subject.manifest.size[1])
 
 
+def window_of(performer: Performer, subject: Subject) -> list[Box]:
+    """The windows of the training."""
+    assert performer.manifest.window is not None
+    return person_windows(subject.keypoints, performer.runtime.stride, at_least=performer.manifest.window)
+
+
 class TestTraining:
     def test_it_learns(self, subject: Subject) -> None:
         performer = train(subject, TrainConfig(preset=dataclasses.replace(DEBUG, previous_frame=False), steps=150))
         index = 20
-        box = performer.windows(subject.keypoints)[index]
+        box = window_of(performer, subject)[index]
         painted = performer.step(drawn(subject, index), box, None, performer.tracks(25)).frame
         truth = picture(subject.keypoints, index).astype(float)
         error, of_the_wall = (np.abs(image - truth).mean() for image in (painted, subject.plate))
@@ -294,7 +302,7 @@ class TestPerformerFile:
     def test_saved_and_loaded_it_paints_the_same(self, subject: Subject) -> None:
         performer = train(subject, TrainConfig(preset=DEBUG, steps=2))
         loaded = load_performer(subject.folder, "cpu")
-        box = performer.windows(subject.keypoints)[0]
+        box = window_of(performer, subject)[0]
         painted = [
             one.step(drawn(subject, 0), box, subject.frame(0), one.tracks(25)).frame for one in (performer, loaded)
         ]
@@ -321,7 +329,7 @@ class TestPerformerFile:
         del fields["puppet"]
         path.write_text(json.dumps(fields | {"version": 3}))
         loaded = load_performer(subject.folder, "cpu")
-        box = expected.windows(subject.keypoints)[0]
+        box = window_of(expected, subject)[0]
         painted = [one.step(drawn(subject, 0), box, None, one.tracks(25)).frame for one in (expected, loaded)]
         assert np.array_equal(*painted)
         path.write_text(json.dumps(fields | {"version": 2}))

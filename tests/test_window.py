@@ -1,6 +1,7 @@
 """The person window: boxes cut and paste exactly, hold the person, and stand still with them."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from everybody_dance.drawing.window import SIZE_STEP, person_windows, whole_frame
+from everybody_dance.drawing.window import (
+    FAR,
+    LEAST_ROOM,
+    PATIENCE,
+    ROOM,
+    SIZE_STEP,
+    TightWindow,
+    person_windows,
+    whole_frame,
+)
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from figures import clip, standing
@@ -139,3 +149,112 @@ def test_frames_without_a_person_keep_the_last_box() -> None:
 def test_nobody_at_all_still_gets_boxes() -> None:
     windows = person_windows(Keypoints.empty(3, (640, 480), Fraction(30)), STRIDE, at_least=(96, 9999))
     assert windows == [Box(0, 0, 96, 480)] * 3
+
+
+USUAL = (288, 384)
+
+
+def tight(
+    keypoints: Keypoints, cuts: tuple[int, ...] = (), painted: Box | None = None, usual: tuple[int, int] = USUAL
+) -> list[Box]:
+    """The boxes of a tight window where nothing but the joints, or what lies in ``painted`` too, is painted."""
+    follower, boxes, before = TightWindow(usual, keypoints.size, STRIDE).follower(), [], None
+    for index in range(len(keypoints)):
+        pose = keypoints.pose(index)
+        seen = pose.person_seen
+        boxes.append(follower.step(pose if seen else None, index in cuts, before if index not in cuts else None))
+        low, high = pose.xy.min(axis=0), pose.xy.max(axis=0)
+        before = around(low.tolist(), high.tolist(), painted) if seen else None
+    return boxes
+
+
+def around(low: list[float], high: list[float], painted: Box | None) -> Box:
+    if painted is not None:
+        low = [min(low[0], painted.x), min(low[1], painted.y)]
+        high = [max(high[0], painted.x + painted.width), max(high[1], painted.y + painted.height)]
+    return Box(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+
+
+class TestTight:
+    @settings(max_examples=60)
+    @given(keypoints=walks)
+    def test_it_is_on_the_grid_in_the_frame_and_has_room(self, keypoints: Keypoints) -> None:
+        columns, rows = (-(-side // STRIDE) * STRIDE for side in keypoints.size)
+        for box, xy in zip(tight(keypoints), keypoints.xy, strict=True):
+            assert not any(side % STRIDE for side in (box.x, box.y, box.width, box.height))
+            assert whole_frame((columns, rows)).holds(box)
+            assert min(box.width, box.height) > 0
+            if (xy.min(axis=0) < keypoints.size).all() and (xy.max(axis=0) > 0).all():
+                room = LEAST_ROOM * STRIDE
+                assert (np.maximum(xy.min(axis=0) - room, 0) >= [box.x, box.y]).all()
+                assert (
+                    np.minimum(xy.max(axis=0) + room, keypoints.size) <= [box.x + box.width, box.y + box.height]
+                ).all()
+
+    def test_it_is_smaller_than_one_size_for_all(self) -> None:
+        """Somebody who once spreads their arms."""
+        people = [standing(300, 400, 200) for _ in range(60)]
+        people[30][:, 0] = 300 + 4 * (people[30][:, 0] - 300)
+        keypoints = clip(people)
+        areas = [box.area for box in tight(keypoints)]
+        (widest,) = {box.area for box in person_windows(keypoints, STRIDE)}
+        assert areas[30] > 1.3 * areas[29]
+        assert areas[PATIENCE:30] == areas[-20:] == [areas[-1]] * 20
+        assert areas[-1] < widest
+        # It waits before it becomes smaller, and does so at once.
+        assert areas[30 : 30 + PATIENCE] == [areas[30]] * PATIENCE
+
+    @given(x=st.floats(100, 540), ankle_y=st.floats(280, 460), seed=st.integers(0, 99))
+    @settings(max_examples=30)
+    def test_a_still_person_has_a_still_box(self, x: float, ankle_y: float, seed: int) -> None:
+        jitter = np.random.default_rng(seed).normal(0, 0.3, (40, 1, 2))
+        boxes = tight(clip(standing(x, ankle_y, 200)[None] + jitter))
+        assert sum(one != other for one, other in pairwise(boxes[1:])) <= 3
+
+    def test_it_steps_and_does_not_glide(self) -> None:
+        boxes = tight(clip([standing(150 + 3 * t, 400, 200) for t in range(100)]))[1:]
+        changes = [index for index, (one, other) in enumerate(pairwise(boxes)) if one != other]
+        assert 5 <= len(changes) <= 300 / STRIDE
+        assert np.diff(changes).min() >= 2
+        steps = [abs(one.x - other.x) for one, other in pairwise(boxes)]
+        assert max(steps) <= 3 * STRIDE
+
+    def test_a_cut_fits_it_anew(self) -> None:
+        keypoints = clip([standing(200, 400, 200)] * 20 + [standing(216, 400, 200)] * 20)
+        stays, anew = tight(keypoints, usual=(32, 32)), tight(keypoints, (20,), usual=(32, 32))
+        assert anew[:20] == stays[:20]
+        assert (anew[20].x, anew[20].width) == (anew[0].x + STRIDE, anew[0].width)  # nothing painted is known there
+        assert anew[20].width > stays[20].width
+        assert anew[-1].width == anew[19].width
+
+    def test_who_leaves_and_comes_back_is_found_where_they_are(self) -> None:
+        keypoints = clip([standing(100, 400, 200)] * 3 + [standing(500, 400, 200)] * 20)
+        keypoints.confidence[[2, 3]] = 0
+        boxes = tight(keypoints)
+        assert boxes[1] == boxes[2] == boxes[3]
+        xy = keypoints.xy[4]
+        assert (xy.min(axis=0) >= [boxes[4].x, boxes[4].y]).all()
+        assert boxes[4].width > boxes[-1].width
+
+    def test_what_was_painted_is_not_cut_off(self) -> None:
+        keypoints = clip([standing(300, 400, 200)] * 20)
+        left = keypoints.xy[0, :, 0].min()
+        shadow = Box(int(left) - 70, 380, 70, 30)
+        plain, shaded = tight(keypoints)[-1], tight(keypoints, painted=shadow)[-1]
+        assert shaded.holds(Box(shadow.x - STRIDE, shadow.y, STRIDE, 30))
+        assert shaded.x < plain.x
+        # What is farther than a person's can be is not theirs.
+        dirt = Box(0, 380, 640, 30)
+        assert tight(keypoints, painted=dirt)[-1].width < 0.75 * 640
+        assert left - tight(keypoints, painted=dirt)[-1].x < FAR * 220 + 2 * STRIDE
+
+    def test_room_for_the_generator_does_not_make_it_larger_than_that_of_the_training(self) -> None:
+        keypoints = clip([standing(300, 300, 200)] * 20)
+        extent = np.ptp(keypoints.xy[0], axis=0)
+        wide = tight(keypoints, usual=(640, 480))[-1]
+        assert wide.width - extent[0] > 2 * ROOM * STRIDE
+        usual = int(extent[0] + 20 + 5 * STRIDE) // STRIDE * STRIDE
+        assert tight(keypoints, usual=(usual, 480))[-1].width <= usual < wide.width
+
+    def test_nobody_yet(self) -> None:
+        assert tight(Keypoints.empty(2, (640, 480), Fraction(30))) == [Box(0, 0, STRIDE, STRIDE)] * 2

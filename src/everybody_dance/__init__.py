@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from everybody_dance.events import Artifact, Cancellation, Cancelled, Event, Finding, Listener, Progress
     from everybody_dance.keypoints import Keypoints, Pose
     from everybody_dance.subject.subject import Subject
-    from everybody_dance.synthesis.config import TransferConfig
+    from everybody_dance.synthesis.config import LiveConfig, TransferConfig
+    from everybody_dance.synthesis.live import Live, LiveResult, LiveStatus, Shown
     from everybody_dance.synthesis.stream import Picture, Stream
     from everybody_dance.training.config import TrainConfig
+    from everybody_dance.video.capture import PushedCamera
     from everybody_dance.workflows.compare import CompareRequest, compare
     from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
     from everybody_dance.workflows.export import ExportRequest, ExportResult, export
+    from everybody_dance.workflows.live import LiveRequest, live
     from everybody_dance.workflows.people import PeopleRequest, PeopleResult, people
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
     from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
@@ -33,12 +36,15 @@ _HOMES = {
     "events": ("Artifact", "Cancellation", "Cancelled", "Event", "Finding", "Listener", "Progress"),
     "keypoints": ("Keypoints", "Pose"),
     "subject.subject": ("Subject",),
-    "synthesis.config": ("TransferConfig",),
+    "synthesis.config": ("LiveConfig", "TransferConfig"),
+    "synthesis.live": ("Live", "LiveResult", "LiveStatus", "Shown"),
     "synthesis.stream": ("Picture", "Stream"),
     "training.config": ("TrainConfig",),
+    "video.capture": ("PushedCamera",),
     "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
     "workflows.export": ("ExportRequest", "ExportResult", "export"),
+    "workflows.live": ("LiveRequest", "live"),
     "workflows.people": ("PeopleRequest", "PeopleResult", "people"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
     "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
@@ -62,6 +68,11 @@ __all__ = [
     "Finding",
     "Keypoints",
     "Listener",
+    "Live",
+    "LiveConfig",
+    "LiveRequest",
+    "LiveResult",
+    "LiveStatus",
     "OpenPerformer",
     "PeopleRequest",
     "PeopleResult",
@@ -71,8 +82,10 @@ __all__ = [
     "PrepareResult",
     "PreviewRequest",
     "Progress",
+    "PushedCamera",
     "RunRequest",
     "RunResult",
+    "Shown",
     "Stream",
     "Subject",
     "TrainConfig",
@@ -84,6 +97,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "live",
     "open_performer",
     "people",
     "prepare",

@@ -20,6 +20,17 @@ class Box:
     width: int
     height: int
 
+    @property
+    def area(self) -> int:
+        """In pixels."""
+        return self.width * self.height
+
+    def holds(self, other: "Box") -> bool:
+        """Whether all of ``other`` is in this box."""
+        right, bottom = self.x + self.width, self.y + self.height
+        inside = other.x + other.width <= right and other.y + other.height <= bottom
+        return self.x <= other.x and self.y <= other.y and inside
+
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """This part of ``image`` (H, W) or (H, W, C); edge pixels continue where the box reaches over the edge."""
         height, width = image.shape[:2]

@@ -112,3 +112,47 @@ def train(
             }
             for speed in speeds
         }
+
+
+@benchmark.command("live")
+def live(
+    subject: Annotated[
+        Path, typer.Argument(help="Folder of a trained subject, or a performer's model folder.", metavar="SUBJECT")
+    ],
+    file: Annotated[Path, typer.Argument(help="Video of somebody dancing, played as a camera.", metavar="FILE")],
+    device: options.Device = "auto",
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """The live show's rate and latency, beside detection and painting alone, and its likeness to the offline dance.
+
+    FILE plays once, in real time, and the show begins with a calibration. Nothing is written.
+    """
+    with session("benchmark live", as_json, debug) as current:
+        from everybody_dance.workflows.live_benchmark import measure_live
+
+        found = measure_live(subject, file, device)
+        show = found.show
+        current.say(f"detection alone          {found.detection:8.1f} ms a frame")
+        current.say(f"painting alone           {found.painting:8.1f} ms a frame")
+        current.say(f"camera                   {found.camera:8.1f} frames a second")
+        current.say(f"shown                    {show.rate:8.1f} a second, {found.ratio:.2f} of the slowest of these")
+        current.say(f"latency, 50th and 95th   {show.latency[0]:8.0f} and {show.latency[1]:.0f} ms")
+        current.say(f"frames dropped           {show.dropped:8d} of {show.frames}")
+        current.say(f"normalization error      {found.normalization_error:8.2f} % of the height, against offline")
+        current.say(f"body SSIM                {found.body_ssim:8.3f} against offline, {found.compared} pictures")
+        current.metrics["live"] = {
+            "detection_ms": found.detection,
+            "painting_ms": found.painting,
+            "camera_fps": found.camera,
+            "rate": show.rate,
+            "ratio": found.ratio,
+            "latency_ms": {"50": show.latency[0], "95": show.latency[1]},
+            "stages_ms": show.stages,
+            "frames": show.frames,
+            "shown": show.shown,
+            "dropped": show.dropped,
+            "normalization_error": found.normalization_error,
+            "body_ssim": found.body_ssim,
+            "compared": found.compared,
+        }

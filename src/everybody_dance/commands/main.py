@@ -24,6 +24,7 @@ from everybody_dance.commands.demo import demo
 from everybody_dance.commands.doctor import doctor
 from everybody_dance.commands.evaluate import evaluate
 from everybody_dance.commands.export import export
+from everybody_dance.commands.live import live
 from everybody_dance.commands.people import people
 from everybody_dance.commands.prepare import prepare
 from everybody_dance.commands.run import run
@@ -32,7 +33,7 @@ from everybody_dance.commands.transfer import transfer
 from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
-COMMANDS = (demo, people, prepare, train, transfer, run, evaluate, compare, export, doctor)
+COMMANDS = (demo, people, prepare, train, transfer, run, live, evaluate, compare, export, doctor)
 
 # Typer exports this one of its usage errors; the others share its base class.
 USAGE_ERROR: type = typer.BadParameter.__bases__[0]

@@ -120,6 +120,12 @@ def _result_name(path: Path | None) -> Path | None:
     return path
 
 
+def _video_name(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in VIDEO_SUFFIXES[:3]:
+        raise typer.BadParameter(f"{path} must end in {', '.join(VIDEO_SUFFIXES[:3])}")
+    return path
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout; all else goes to stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 Runtime = Annotated[
@@ -139,6 +145,10 @@ OutResult = Annotated[
         callback=_result_name,
         show_default=False,
     ),
+]
+Recording = Annotated[
+    Path | None,
+    typer.Option("--out", help="Record into this video.", metavar="OUT.mp4", callback=_video_name, show_default=False),
 ]
 Pose = Annotated[
     str,

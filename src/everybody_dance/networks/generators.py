@@ -52,10 +52,13 @@ class GeneratorKind:
     Attributes:
         build: makes one with fresh weights from ``previous_frame``, ``puppet`` and its own arguments.
         initialized_as_in_paper: convolutions start from N(0, 0.02); otherwise the network initializes itself.
+        local: what it paints at a place depends on what is near and on nothing else, so it may be shown any window. One
+            that normalizes over the picture paints otherwise in another window.
     """
 
     build: Callable[[bool, bool, Mapping[str, int]], nn.Module]
     initialized_as_in_paper: bool
+    local: bool
 
 
 def _fast(previous_frame: bool, puppet: bool, arguments: Mapping[str, int]) -> nn.Module:
@@ -71,7 +74,7 @@ def _pix2pixhd_local(previous_frame: bool, puppet: bool, arguments: Mapping[str,
 
 
 GENERATORS: dict[Architecture, GeneratorKind] = {
-    "fast": GeneratorKind(_fast, initialized_as_in_paper=False),
-    "pix2pixhd": GeneratorKind(_pix2pixhd, initialized_as_in_paper=True),
-    "pix2pixhd-local": GeneratorKind(_pix2pixhd_local, initialized_as_in_paper=True),
+    "fast": GeneratorKind(_fast, initialized_as_in_paper=False, local=True),
+    "pix2pixhd": GeneratorKind(_pix2pixhd, initialized_as_in_paper=True, local=False),
+    "pix2pixhd-local": GeneratorKind(_pix2pixhd_local, initialized_as_in_paper=True, local=False),
 }

@@ -49,10 +49,10 @@ class _ExportedPainter(nn.Module):
     def forward(
         self, pose: Tensor, plate: Tensor, shown: Tensor, previous: Tensor, has_previous: Tensor
     ) -> tuple[Tensor, Tensor]:
-        looks = [_floating(picture) for picture in (pose, plate, previous, shown)]
-        painted = self.painter(*looks, has_previous.float())
-        mask = torch.ones_like(painted.colours[:, :1]) if painted.mask is None else painted.mask
-        return _picture(painted.colours), _picture(mask)
+        pose, plate, shown, previous = (_floating(picture) for picture in (pose, plate, shown, previous))
+        colours, logits = self.painter.paint(pose, plate, previous, shown, has_previous.float())
+        mask = torch.ones_like(colours[:, :1]) if logits is None else logits.sigmoid()
+        return _picture(colours), _picture(mask)
 
 
 class _ExportedRefiner(nn.Module):

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 INPUTS, OUTPUTS = ("pose", "plate", "shown", "previous", "has_previous"), ("colours", "mask")
 """Of an exported painter, as in ``Runtime.paint``; without inputs that it makes no use of."""
 
-SIZES = 4
+SIZES = 16
 """How many sizes of pictures stay compiled."""
+
+PATIENCE = 16
+"""After so many pictures of a size the network is compiled for it: the time that this takes is then won again."""
 
 
 class OpenVinoRuntime:
     """A painter in OpenVINO on the CPU; a ``Runtime``.
 
-    The network is compiled for each size
-    of picture when that is first painted, which takes half a second: with sizes that are known, OpenVINO fuses more.
+    A network that is compiled for one size of picture takes three quarters of the time of one for all sizes, but to
+    compile it takes half a second. So a size has to come up ``PATIENCE`` times first, or be announced by ``expect``.
 
     Args:
         model: an exported painter: a file, ONNX or OpenVINO's (.xml, with the weights in .bin beside it), the bytes of
@@ -58,6 +62,7 @@ class OpenVinoRuntime:
         }
         self._painting = Lock()  # a compiled network paints one frame at a time
         self._inputs = {each.any_name for each in self._model.inputs}
+        self._painted = Counter[tuple[int, int]]()
         self._compiled = lru_cache(SIZES)(self._compile)
 
     def paint(
@@ -67,13 +72,23 @@ class OpenVinoRuntime:
         pictures = [np.ascontiguousarray(picture) for picture in (pose, plate, shown, previous)]
         inputs = dict(zip(INPUTS, [*pictures, np.array(has_previous)], strict=True))
         inputs = {name: value for name, value in inputs.items() if name in self._inputs}
+        size = pose.shape[0], pose.shape[1]
         with self._painting:
-            colours, mask = self._compiled(pose.shape[0], pose.shape[1]).infer(inputs, share_inputs=True).values()
+            self._painted[size] += 1
+            network = self._compiled(size if self._painted[size] > PATIENCE else None)
+            colours, mask = network.infer(inputs, share_inputs=True).values()
         return colours, mask if self._over_plate else None
 
-    def _compile(self, height: int, width: int) -> Any:
+    def expect(self, size: tuple[int, int]) -> None:
+        """Compile for pictures of this size, (H, W), now."""
+        self._painted[size] = PATIENCE
+        self._compiled(size)
+
+    def _compile(self, size: tuple[int, int] | None) -> Any:
+        """The network for pictures of one size; None: of any."""
         model = self._model.clone()
-        model.reshape({name: [height, width, 3] for name in INPUTS[:-1] if name in self._inputs})
+        if size is not None:
+            model.reshape({name: [*size, 3] for name in INPUTS[:-1] if name in self._inputs})
         return openvino().Core().compile_model(model, "CPU", self._options).create_infer_request()
 
 

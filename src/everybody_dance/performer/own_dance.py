@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from everybody_dance.drawing.pose_image import PoseImage
+from everybody_dance.drawing.window import person_windows, whole_frame
 from everybody_dance.errors import DanceError
 from everybody_dance.images import Image
 from everybody_dance.performer.performer import Performer
@@ -48,7 +49,13 @@ def own_inputs(performer: Performer, frames: int, offset: float = 0.0) -> list[I
     recorder = _Recorder(performer)
     dancer = copy.copy(performer)
     dancer.runtime = recorder
-    boxes = performer.windows(poses)
+    size = performer.manifest.window
+    # All of one size, so that times can be compared.
+    boxes = (
+        [whole_frame(performer.manifest.size)] * len(poses)
+        if size is None
+        else person_windows(poses, recorder.stride, at_least=size)
+    )
     moments = (np.arange(frames // 2) + offset) / (frames // 2) * (len(poses) - 1)
     for first in moments.astype(int).tolist():
         tracks, previous = performer.tracks(float(poses.fps)), None

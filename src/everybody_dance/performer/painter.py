@@ -87,12 +87,23 @@ class Painter(nn.Module):
             shown: the plate with a puppet in it, for a generator that is shown one.
             present: as in ``networks.generators.Generator.paint``.
         """
-        previous = previous if self.previous_frame else None
-        if not self.over_plate:
-            colours, _ = self._generator.paint(pose, torch.zeros_like(plate), previous, None, present)
-            return Painted(colours.clamp(-1, 1), colours)
-        colours, logits = self._generator.paint(pose, plate, previous, shown, present)
+        colours, logits = self.paint(pose, plate, previous, shown, present)
         if logits is None:
             return Painted(colours.clamp(-1, 1), colours)
         mask = logits.sigmoid()
         return Painted((plate + mask * (colours - plate)).clamp(-1, 1), colours, mask, logits)
+
+    def paint(
+        self,
+        pose: Tensor,
+        plate: Tensor,
+        previous: Tensor | None,
+        shown: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The colours and the logits of the mask alone, (B, 3, H, W) and (B, 1, H, W); otherwise as ``forward``."""
+        previous = previous if self.previous_frame else None
+        if not self.over_plate:
+            colours, _ = self._generator.paint(pose, torch.zeros_like(plate), previous, None, present)
+            return colours, None
+        return self._generator.paint(pose, plate, previous, shown, present)

@@ -1,27 +1,31 @@
 """The trained person: given a pose and the frame before, it paints the next frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from everybody_dance.appearance.crop_bank import CropBank, CropTrack
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack
 from everybody_dance.drawing.crops import part_crops
 from everybody_dance.drawing.pose_image import PoseImage
-from everybody_dance.drawing.window import Window, fit_window, person_windows, whole_frame
+from everybody_dance.drawing.window import TightWindow, Window, fit_window, whole_frame
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.networks.face_gan import Refiner
+from everybody_dance.networks.generators import GENERATORS
 from everybody_dance.performer.engine import mixed_precision
 from everybody_dance.performer.manifest import PerformerManifest, RefinerManifest
 from everybody_dance.performer.painter import Painter
 from everybody_dance.performer.runtime import Colours, Runtime, TorchRuntime
 from everybody_dance.performer.tensors import to_images, to_tensor
 from everybody_dance.skeleton import Part
+
+VISIBLE, SOME = 3, 4
+"""A difference of so many levels of 255 is one, on average over squares of so many pixels: single ones are not seen."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,12 @@ class Painting:
     Attributes:
         frame: uint8 (H, W, 3), the composited frame.
         mask: float32 (h, w, 1) in [0, 1], where the person covers the plate within the box; None: everywhere.
+        extent: the part of the frame that is not the plate; None where all of it is.
     """
 
     frame: Image
     mask: Colours | None
+    extent: Box | None = None
 
 
 class Performer:
@@ -108,24 +114,22 @@ class Performer:
             self.limb_bank,
         )
 
-    def window(self, keypoints: Keypoints | None = None) -> Window:
-        """The window to paint in, never smaller than the one it was trained with.
+    def window(self, keypoints: Keypoints | None = None) -> Window | TightWindow:
+        """The window to paint in.
+
+        Where the generator minds how large it is, it has one size, never smaller than that of the training.
 
         Args:
-            keypoints: of the dance, in this performer's frame, which the window is fitted to; None: the dance is not
+            keypoints: of the dance, in this performer's frame, which such a window is fitted to; None: the dance is not
                 known yet, and the window fits the training footage.
         """
         if self.manifest.window is None:
             box = whole_frame(self.manifest.size)
             return Window((box.width, box.height), 0.0, self.manifest.size, self.runtime.stride)
+        if GENERATORS[self.manifest.architecture].local:
+            return TightWindow(self.manifest.window, self.manifest.size, self.runtime.stride)
         keypoints = self.poses if keypoints is None else keypoints
         return fit_window(keypoints, self.runtime.stride, self.manifest.window)
-
-    def windows(self, keypoints: Keypoints, cuts: Sequence[int] = ()) -> list[Box]:
-        """The box that is painted in each frame; ``keypoints`` are in this performer's frame."""
-        if self.manifest.window is None:
-            return [whole_frame(self.manifest.size)] * len(keypoints)
-        return person_windows(keypoints, self.runtime.stride, cuts, self.manifest.window)
 
     def tracks(self, fps: float) -> Tracks:
         """Fresh per-sequence state, for each dance and after each cut; ``fps`` is the dance's rate."""
@@ -146,8 +150,9 @@ class Performer:
         before = plate if previous is None else box.cut(previous)
         colours, mask = self.runtime.paint(drawn.cut(box), plate, shown, before, previous is not None)
         frame = self.plate.copy()
-        box.paste(composite(plate, colours, mask), frame)
-        return Painting(frame, mask)
+        painted = composite(plate, colours, mask)
+        box.paste(painted, frame)
+        return Painting(frame, mask, box if mask is None else changed(plate, painted, box))
 
     @torch.inference_mode()
     def refine(self, frame: Image, drawn: PoseImage, tracks: Tracks) -> Image:
@@ -180,6 +185,19 @@ class Performer:
         return frame
 
 
+def changed(plate: Image, painted: Image, box: Box) -> Box | None:
+    """The part of ``box`` in which a picture visibly differs from the plate; None where it does nowhere.
+
+    Args:
+        plate, painted: uint8 (h, w, 3), what ``box`` shows; its sides are multiples of ``SOME``.
+        box: in the frame.
+    """
+    size = box.width // SOME, box.height // SOME
+    difference = cv2.resize(cv2.absdiff(plate, painted), size, interpolation=cv2.INTER_AREA)
+    x, y, width, height = (SOME * side for side in cv2.boundingRect(difference.max(axis=2) // VISIBLE))
+    return Box(box.x + x, box.y + y, width, height) if width else None
+
+
 def composite(plate: Image, colours: Colours, mask: Colours | None) -> Image:
     """``colours`` laid over ``plate`` by ``mask``.
 
@@ -191,8 +209,16 @@ def composite(plate: Image, colours: Colours, mask: Colours | None) -> Image:
     Returns:
         uint8 (H, W, 3).
     """
-    frame: NDArray[np.float32] = colours
-    if mask is not None:
-        behind = plate / np.float32(127.5) - np.float32(1)
-        frame = behind + mask * (colours - behind)
-    return np.asarray(np.round((frame.clip(-1, 1) + np.float32(1)) * np.float32(127.5)), np.uint8)
+    if mask is None:
+        frame = colours.clip(-1, 1)
+    else:
+        # In place where it can be: the pictures are large.
+        behind = plate / np.float32(127.5)
+        behind -= 1
+        frame = colours - behind
+        frame *= mask
+        frame += behind
+        frame.clip(-1, 1, out=frame)
+    frame += 1
+    frame *= np.float32(127.5)
+    return np.asarray(frame.round(out=frame), np.uint8)

@@ -65,8 +65,8 @@ class TorchRuntime:
         seen = tensors[2] if shown is not plate else None
         before = tensors[-1] if has_previous else None
         with mixed_precision(self.device):
-            painted = self.painter(tensors[0], tensors[1], before, seen)
-        return _array(painted.colours), None if painted.mask is None else _array(painted.mask)
+            colours, logits = self.painter.paint(tensors[0], tensors[1], before, seen)
+        return _array(colours), None if logits is None else _array(logits.sigmoid())
 
 
 def _array(tensor: torch.Tensor) -> Colours:

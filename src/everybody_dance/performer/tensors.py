@@ -14,7 +14,8 @@ def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     if device.type == "cuda":  # only pinned memory is copied beside the computation
         tensor = tensor.pin_memory()
     tensor = tensor.to(device, non_blocking=True)
-    return (tensor.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=memory_format())
+    tensor = tensor.permute(0, 3, 1, 2).float()
+    return tensor.div_(127.5).sub_(1).contiguous(memory_format=memory_format())
 
 
 def to_images(tensor: Tensor) -> NDArray[np.uint8]:

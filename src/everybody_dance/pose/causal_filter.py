@@ -21,6 +21,9 @@ from everybody_dance.pose.filtering import (
 )
 from everybody_dance.skeleton import JOINT_COUNT
 
+SLOWEST = 24.0
+"""Poses a second below which a joint may move farther from one to the next before it is said to jump."""
+
 EXTENT_SECONDS = 1.0
 """The person's size, which outliers are measured by, is the median over this time."""
 
@@ -47,13 +50,23 @@ class CausalFilter:
     """
 
     def __init__(self, fps: float, smoothing: str = "both") -> None:
-        median, gaussian = smoothing_steps(smoothing)
-        self._window = 1 + round(MEDIAN_REACH * fps) if median else 1
-        self._follows = 1 - math.exp(-1 / (SIGMA * fps)) if gaussian else 1.0
+        self._median, self._gaussian = smoothing_steps(smoothing)
+        self._sizes: deque[float] = deque()
+        self._recent = np.full((0, JOINT_COUNT, 2), np.nan, np.float32)
+        self.retime(fps)
+        self.reset()
+
+    def retime(self, fps: float) -> None:
+        """Expect ``fps`` poses a second from here on; what was seen so far is kept."""
+        self._window = 1 + round(MEDIAN_REACH * fps) if self._median else 1
+        self._follows = 1 - math.exp(-1 / (SIGMA * fps)) if self._gaussian else 1.0
+        self._jump = OUTLIER * max(SLOWEST / fps, 1.0)
         self._longest_outlier = max(1, round(OUTLIER_SECONDS * fps))
         self._longest_gap = int(LONGEST_GAP * fps)
-        self._sizes: deque[float] = deque(maxlen=max(1, round(EXTENT_SECONDS * fps)))
-        self.reset()
+        self._sizes = deque(self._sizes, maxlen=max(1, round(EXTENT_SECONDS * fps)))
+        kept = self._recent[-self._window :]
+        missing = np.full((self._window - len(kept), JOINT_COUNT, 2), np.nan, np.float32)
+        self._recent = np.concatenate([missing, kept])
 
     def reset(self) -> None:
         """Forget all poses so far, as at a cut."""
@@ -99,7 +112,7 @@ class CausalFilter:
         size = float(extents(pose.xy[None], pose.confidence[None])[0])
         if math.isfinite(size):
             self._sizes.append(size)
-        far = OUTLIER * max(float(np.median(self._sizes)), 1.0) if self._sizes else math.inf
+        far = self._jump * max(float(np.median(self._sizes)), 1.0) if self._sizes else math.inf
         raw = np.where(pose.found[:, None], pose.xy, np.nan)
         motion = raw - self._raw
         along = (motion * self._motion).sum(axis=1)

@@ -1,5 +1,7 @@
 """Scene cuts, from small thumbnails of frames as they pass."""
 
+from collections import deque
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,7 @@ class CutFinder:
 
     def see(self, frame: NDArray[np.uint8]) -> None:
         """Take in the next frame, uint8 (H, W, 3)."""
-        self._thumbnails.append(np.asarray(cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8))
+        self._thumbnails.append(_thumbnail(frame))
 
     def cuts(self) -> tuple[int, ...]:
         """First frames of new shots, without 0."""
@@ -64,3 +66,31 @@ class CutFinder:
             if np.abs(later - earlier).max(axis=-1).mean(axis=(1, 2)).min() > 0.5 * change[index]:
                 cuts.append(int(index))
         return tuple(cuts)
+
+
+class CausalCuts:
+    """The causal twin of ``CutFinder``: says at once whether a frame begins a new shot. A flash is one too.
+
+    Args:
+        fps: frames a second, about.
+    """
+
+    def __init__(self, fps: float = 30.0) -> None:
+        self._recent: deque[float] = deque(maxlen=max(round(NEIGHBOURS * fps), 8))  # differences between neighbours
+        self._before: NDArray[np.int16] | None = None
+
+    def step(self, frame: NDArray[np.uint8]) -> bool:
+        """Whether the next frame, uint8 (H, W, 3), begins a new shot; the first one does not."""
+        thumbnail, before = _thumbnail(frame).astype(np.int16), self._before
+        self._before = thumbnail
+        if before is None or before.shape != thumbnail.shape:
+            return False
+        difference = np.abs(thumbnail - before).max(axis=-1)
+        change, share = float(difference.mean()), float((difference > CHANGED).mean())
+        usual = float(np.median(self._recent)) if self._recent else 0.0
+        self._recent.append(change)
+        return change > CHANGED and share > CHANGED_SHARE and change >= ABOVE_USUAL * usual
+
+
+def _thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8)

@@ -14,7 +14,7 @@ from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Box, Image, resized
-from everybody_dance.synthesis.shadow import floor_shadow
+from everybody_dance.synthesis.shadow import floor_shadow, reach_of_shadow
 from everybody_dance.synthesis.stream import Picture
 from everybody_dance.video.reader import VideoReader, probe
 
@@ -85,6 +85,21 @@ def check_matte(over_plate: bool, background: str | None) -> None:
         )
 
 
+def still_background(background: str, size: tuple[int, int]) -> Image:
+    """uint8 (H, W, 3): a colour or a picture that fills frames of ``size`` (W, H).
+
+    Raises:
+        UsageError: it is empty or no colour (``bad-value``), or a video or ``none`` (``no-still``).
+        DanceError: the file is not there, or not a picture.
+    """
+    files = check_background(background)
+    if not files and background != NONE:
+        return _of_colour(background, size)
+    if background == NONE or files[0].suffix.lower() not in PICTURES:
+        raise UsageError("no-still", "Live, --background is a picture or a colour like #00B140.")
+    return filling(_picture(files[0]), size)
+
+
 def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generator[Image, None, None]:
     """What lies behind each frame, endlessly: uint8 (H, W, 3).
 
@@ -96,8 +111,7 @@ def backdrops(background: str, size: tuple[int, int], fps: Fraction) -> Generato
         fps: of the result.
     """
     if _COLOUR.fullmatch(background):
-        colour = [int(background[first : first + 2], 16) for first in (1, 3, 5)]
-        yield from repeat(np.full((size[1], size[0], 3), colour, np.uint8))
+        yield from repeat(_of_colour(background, size))
     path = Path(background)
     if path.suffix.lower() in PICTURES:
         yield from repeat(filling(_picture(path), size))
@@ -125,9 +139,12 @@ def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
         behind: uint8 (H, W, 3).
         shadow: it falls on ``behind``.
     """
-    person = cut_out(picture, plate, shadow)
+    shown = behind.copy()
+    region, person = _cut_out(picture, plate, shadow)
+    under = region.cut(behind)
     share = person[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.round(share * person[..., :3] + (1 - share) * behind), np.uint8)
+    region.paste(np.asarray(np.round(share * person[..., :3] + (1 - share) * under), np.uint8), shown)
+    return shown
 
 
 def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
@@ -137,18 +154,42 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
     the matte is below ``LEAST``: there G repainted the shadows and the light of the place. A shadow s is black with
     alpha: what it lies on becomes (1 - s) as bright.
     """
+    whole = np.zeros((*plate.shape[:2], 4), np.uint8)
+    region, part = _cut_out(picture, plate, shadow)
+    region.paste(part, whole)
+    return whole
+
+
+def _region(picture: Picture, alpha: Image, shadow: bool) -> Box:
+    """The part of the frame outside of which there is neither the person nor their shadow."""
+    height, width = alpha.shape
+    boxes = [Box(*cv2.boundingRect(alpha))]
+    if shadow and picture.drawn is not None:
+        boxes.append(reach_of_shadow(picture.drawn.pose))
+    boxes = [box for box in boxes if box.width and box.height] or [Box(0, 0, 1, 1)]
+    left, top = (max(min(edges), 0) for edges in zip(*((box.x, box.y) for box in boxes), strict=True))
+    right = min(max(box.x + box.width for box in boxes), width)
+    bottom = min(max(box.y + box.height for box in boxes), height)
+    return Box(left, top, max(right - left, 1), max(bottom - top, 1))
+
+
+def _cut_out(picture: Picture, plate: Image, shadow: bool) -> tuple[Box, Image]:
+    """The region of the frame in which there is something, and what ``cut_out`` gives there, uint8 (h, w, 4)."""
     matte = _solid(picture)
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
     alpha = np.asarray(cv2.LUT(matte, steps), np.uint8)
+    region = _region(picture, alpha, shadow)
+    matte, alpha, frame, plate = (region.cut(image) for image in (matte, alpha, picture.frame, plate))
     share = np.maximum(matte, LEAST)[..., None].astype(np.float32) / 255
-    colours = (plate + (picture.frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
+    colours = (plate + (frame.astype(np.float32) - plate) / share).clip(0, 255).round().astype(np.uint8)
     colours[alpha == 0] = 0
     if shadow and picture.drawn is not None:
         person = alpha.astype(np.float32) / 255
-        both = person + (1 - person) * floor_shadow(picture.frame, plate, alpha, picture.drawn.pose)
+        pose = picture.drawn.pose.shifted(-region.x, -region.y)
+        both = person + (1 - person) * floor_shadow(frame, plate, alpha, pose)
         colours = np.round(colours * (person / np.maximum(both, 1e-6))[..., None]).astype(np.uint8)
         alpha = np.round(255 * both).astype(np.uint8)
-    return np.dstack([colours, alpha])
+    return region, np.dstack([colours, alpha])
 
 
 def _solid(picture: Picture) -> Image:
@@ -160,6 +201,10 @@ def _solid(picture: Picture) -> Image:
     soft = cv2.GaussianBlur(core, (0, 0), len(matte) / SOFT)
     opened = ((matte - np.float32(HOLE[0])) / (HOLE[1] - HOLE[0])).clip(0, 1)
     return np.asarray(np.round(matte + soft * opened * (255 - matte)), np.uint8)
+
+
+def _of_colour(colour: str, size: tuple[int, int]) -> Image:
+    return np.full((size[1], size[0], 3), [int(colour[first : first + 2], 16) for first in (1, 3, 5)], np.uint8)
 
 
 def _picture(path: Path) -> Image:

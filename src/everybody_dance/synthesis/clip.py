@@ -1,4 +1,4 @@
-"""A whole clip of keypoints, danced: a loop over a ``Stream`` whose window is fitted to the clip."""
+"""A whole clip of keypoints, danced: a loop over a ``Stream``; a window of one size is fitted to the clip."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,9 +1,9 @@
-"""What a user may choose about a transfer: each field with its type, its only default and a sentence."""
+"""What a user may choose about a transfer or a live show: each field with its type, only default and a sentence."""
 
 from dataclasses import dataclass
 
 from everybody_dance.errors import UsageError
-from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, LARGEST, SMOOTHINGS, check_person
+from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, LARGEST, PLACES, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
 
 
@@ -43,8 +43,54 @@ class TransferConfig:
         if self.person != ALL:
             check_person(self.person)
         if self.smoothing not in SMOOTHINGS:
-            raise UsageError("unknown-smoothing", f"--smooth is one of {', '.join(SMOOTHINGS)}.")
+            raise _unknown_smoothing("--smooth")
         if not self.shadow and self.background is None:
             raise UsageError("shadow-alone", "--shadow none goes with --background: the shadow belongs to the place.")
         if self.bones not in BONES:
-            raise UsageError("unknown-bones", f"--bones is one of {', '.join(BONES)}.")
+            raise _unknown_bones()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveConfig:
+    """What a user may choose about a live show before it begins.
+
+    Raises:
+        UsageError: a value is not known (``unknown-person``, ``unknown-smoothing``, ``unknown-bones``).
+    """
+
+    smoothing: str = "gaussian"
+    """How the dancer's motion is smoothed over time: one of ``SMOOTHINGS``. The median lags behind by three frames."""
+
+    bones: str = "target"
+    """Whose proportions the dance gets: one of ``BONES``."""
+
+    person: str = LARGEST
+    """Who of several people is followed: ``largest``, ``left``, ``right`` or ``centre``."""
+
+    mirror: bool = False
+    """Show what a mirror shows: who raises the left hand sees a hand go up on the left."""
+
+    background: str | None = None
+    """What the person dances in front of: ``#RRGGBB`` or a picture; by default their own place."""
+
+    shadow: bool = True
+    """With a background: the shadow falls on its floor; otherwise it is left out."""
+
+    label: bool = False
+    """Write on every picture that an AI made it. Recordings say so in their metadata in any case."""
+
+    def __post_init__(self) -> None:
+        if self.person not in (LARGEST, *PLACES):
+            raise UsageError("unknown-person", f"Live, the person is {LARGEST}, {', '.join(PLACES)}.")
+        if self.smoothing not in SMOOTHINGS:
+            raise _unknown_smoothing("--smoothing")
+        if self.bones not in BONES:
+            raise _unknown_bones()
+
+
+def _unknown_smoothing(option: str) -> UsageError:
+    return UsageError("unknown-smoothing", f"{option} is one of {', '.join(SMOOTHINGS)}.")
+
+
+def _unknown_bones() -> UsageError:
+    return UsageError("unknown-bones", f"--bones is one of {', '.join(BONES)}.")

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from everybody_dance.images import Image
+from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Array, Pose
 from everybody_dance.skeleton import FEET
 
@@ -24,6 +24,16 @@ NOISE = 0.03
 
 DARK = 16
 """Of 255, added to both colours that are compared: in the dark a ratio says nothing."""
+
+
+def reach_of_shadow(pose: Pose) -> Box:
+    """The part of the frame that ``floor_shadow`` looks at; the shadow ends before its edges. Empty without feet."""
+    feet, height = pose.xy[FEET][pose.found[FEET]], pose.height
+    if not len(feet) or not height:
+        return Box(0, 0, 0, 0)
+    around = np.array((ACROSS, DOWN)) + 4 * SOFT + 2 * EDGE  # what is smoothed reaches four standard deviations
+    low, high = np.floor(feet.min(axis=0) - around * height), np.ceil(feet.max(axis=0) + around * height)
+    return Box(*low.astype(int).tolist(), *(high - low).astype(int).tolist())
 
 
 def floor_shadow(frame: Image, plate: Image, alpha: Image, pose: Pose) -> Array:

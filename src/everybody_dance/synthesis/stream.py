@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from everybody_dance.drawing.pose_image import PoseImage
-from everybody_dance.drawing.window import Window, WindowFollower
+from everybody_dance.drawing.window import TightWindow, Window
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import Pose
 from everybody_dance.performer.performer import Performer
@@ -52,11 +52,16 @@ class Stream:
     """
 
     def __init__(
-        self, performer: Performer, fps: float, window: Window | None = None, previous: Image | None = None
+        self,
+        performer: Performer,
+        fps: float,
+        window: Window | TightWindow | None = None,
+        previous: Image | None = None,
     ) -> None:
         self.performer = performer
         self.fps = float(fps)
-        self._window = WindowFollower(performer.window() if window is None else window)
+        self._window = (performer.window() if window is None else window).follower()
+        self._painted: Box | None = None
         self._previous = previous
         self._tracks = performer.tracks(self.fps)
 
@@ -70,15 +75,15 @@ class Stream:
             pose: filtered and retargeted, in pixels of the performer's frame; None where nobody is seen.
             cut: whether the frame begins a new shot.
         """
-        box = self._window.step(pose, cut)
         seen = pose is not None and pose.person_seen
         if cut or not seen:
-            self._previous, self._tracks = None, self.performer.tracks(self.fps)
+            self._previous, self._painted, self._tracks = None, None, self.performer.tracks(self.fps)
+        box = self._window.step(pose, cut, self._painted)
         if pose is None or not seen:
             return Picture(self.performer.plate.copy(), box, None, None)
         drawn = PoseImage(pose, self.performer.manifest.size[1])
         painting = self.performer.step(drawn, box, self._previous, self._tracks)
         # The generator sees its own picture again, not the refined one, nor what a consumer draws on it.
-        self._previous = painting.frame
+        self._previous, self._painted = painting.frame, painting.extent
         frame = self.performer.refine(painting.frame, drawn, self._tracks)
         return Picture(frame, box, drawn, painting.mask)

@@ -14,10 +14,12 @@ from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import names_folder
 from everybody_dance.performer.performer import Performer
 from everybody_dance.synthesis.backdrop import NONE, backdrops, check_matte, cut_out, over
+from everybody_dance.synthesis.beside import beside
 from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.comparison import Comparison
 from everybody_dance.synthesis.source import Dance, unlike_share
-from everybody_dance.synthesis.together import Company, with_others
+from everybody_dance.synthesis.stream import Picture
+from everybody_dance.synthesis.together import Company, Layer, with_others
 from everybody_dance.video.frames import frames_into
 from everybody_dance.video.writer import VideoWriter
 
@@ -99,23 +101,29 @@ def transfer_dance(
             if background is None or transparent
             else stack.enter_context(closing(backdrops(background, size, fps)))
         )
-        beside = None
+        compared = None
         if comparison is not None:
-            beside = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
-        others = None if company is None else company.layers()
-        for index, picture in enumerate(dance_clip(performer, placed, dance.detection.cuts)):
+            compared = stack.enter_context(Comparison(comparison, dance.video, truth, size, fps))
+
+        def finish(item: tuple[int, Picture, list[Layer]]) -> None:
+            index, picture, layers = item
             # What is written, and, where that is transparent, what a comparison shows.
             shown = [picture.frame]
             if transparent:
                 shown = [cut_out(picture, performer.plate, shadow), picture.frame]
             elif behind is not None:
                 shown = [over(picture, performer.plate, next(behind), shadow)]
-            if company is not None and others is not None:
-                person, layers = cut_out(picture, performer.plate, shadow=False)[..., 3], next(others)
+            if company is not None:
+                person = cut_out(picture, performer.plate, shadow=False)[..., 3]
                 shown = [with_others(each, person, company.level(index), layers) for each in shown]
             write(shown[0])
-            if beside is not None:
-                beside.write(replace(picture, frame=shown[-1]))
+            if compared is not None:
+                compared.write(replace(picture, frame=shown[-1]))
+
+        hand_over = stack.enter_context(beside(finish))
+        others = None if company is None else company.layers()
+        for index, picture in enumerate(dance_clip(performer, placed, dance.detection.cuts)):
+            hand_over((index, picture, [] if others is None else next(others)))
             on_progress(index + 1, len(seen))
     return Transfer(out, comparison, len(seen), int((~seen).sum()), dance.clamped_share, unlike, dance.bones)
 

@@ -49,15 +49,15 @@ class Sound:
         self._stream = stream
 
     @classmethod
-    def open(cls, source: SourceFile, target: OutputContainer) -> "Sound | None":
+    def open(cls, source: SourceFile, target: OutputContainer, begin: float = 0.0) -> "Sound | None":
         """The first track of ``source`` that can be decoded, one marked as default before others.
 
-        None, with a finding, where there is none.
+        None, with a finding, where there is none. What is before the second ``begin`` is left out.
         """
         for track in tracks(source):
             reader = SoundReader(source, track)
             try:
-                samples = iter(reader)
+                samples = _from(iter(reader), round(begin * RATE))
                 first = next(samples, None)
                 if first is not None:
                     return cls(source.info.path.name, target, reader, chain((first,), samples))
@@ -103,6 +103,16 @@ class Sound:
         frame.time_base = Fraction(1, RATE)
         self._target.mux(self._stream.encode(frame))
         self._written += samples.shape[1]
+
+
+def _from(samples: Iterator[Samples], begin: int) -> Iterator[Samples]:
+    """The samples from number ``begin`` on; after their end a moment of silence, for there was a track."""
+    for some in samples:
+        if begin < some.shape[1]:
+            yield some[:, begin:]
+        begin = max(begin - some.shape[1], 0)
+    if begin:
+        yield np.zeros((2, 1), np.float32)
 
 
 def _silent(name: str, second: float = 0.0) -> None:

@@ -42,6 +42,27 @@ TOO_MANY, MESSAGE_TOO_BIG, ELSEWHERE = 1013, 1009, 4001
 STATIC = Path(str(resources.files("everybody_dance.web"))) / "static"
 
 
+def check_serving(host: str, port: int, certificate: Path | None, key: Path | None, *, with_camera: bool) -> None:
+    """Find out before the work whether ``serve`` could serve.
+
+    Args:
+        host, port, certificate, key: as ``serving``.
+        with_camera: a page's own camera is to be used.
+
+    Raises:
+        UsageError, DanceError: as ``serving``; and a page's camera is to be used over a network without a certificate
+            (``camera-needs-https``).
+    """
+    if with_camera and certificate is None and not is_loopback(host):
+        raise UsageError(
+            "camera-needs-https",
+            f"Browsers give their camera to pages on localhost and over HTTPS only: --host {host} needs --certificate "
+            "and --key.",
+        )
+    with serving(FastAPI(), host=host, port=port, certificate=certificate, key=key):
+        pass
+
+
 @contextmanager
 def serve(
     show: Show,
@@ -61,15 +82,8 @@ def serve(
         host, port, certificate, key, open_browser: as ``serving``.
 
     Raises:
-        UsageError, DanceError: as ``serving``; and a page's camera is to be used over a network without a certificate
-            (``camera-needs-https``).
+        UsageError, DanceError: as ``serving``; ``check_serving`` finds them out before there is a show.
     """
-    if camera is not None and certificate is None and not is_loopback(host):
-        raise UsageError(
-            "camera-needs-https",
-            f"Browsers give their camera to pages on localhost and over HTTPS only: --host {host} needs --certificate "
-            "and --key.",
-        )
     with serving(
         live_app(show, camera), host=host, port=port, certificate=certificate, key=key, open_browser=open_browser
     ) as address:

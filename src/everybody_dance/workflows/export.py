@@ -128,7 +128,10 @@ def _painter(performer: Performer, request: ExportRequest) -> tuple[Any, Trial |
         return painter_onnx(performer.painter), None
     model = int8_model(performer)
     runtime = OpenVinoRuntime(model, performer.runtime.stride, performer.manifest.over_plate)
-    return model, compare(performer.runtime, runtime, own_inputs(performer, FRAMES, offset=0.5))
+    inputs = own_inputs(performer, FRAMES, offset=0.5)
+    height, width = inputs[0][0].shape[:2]
+    runtime.expect((height, width))
+    return model, compare(performer.runtime, runtime, inputs)
 
 
 def _write(network: Any, folder: Path, name: str, to: str) -> str:
