@@ -56,6 +56,14 @@ NOBODY = 12
 """Level of a frame in which nobody is seen; in darker ones the person stands where the level says."""
 
 
+@pytest.fixture(autouse=True)
+def pytorch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """PyTorch paints, whatever is faster; the names of the runtimes that were asked for."""
+    asked: list[str] = []
+    monkeypatch.setattr("everybody_dance.workflows.live.use_runtime", lambda _, name: asked.append(name))
+    return asked
+
+
 @pytest.fixture(scope="module")
 def performer() -> Performer:
     return load_performer(SUBJECT, "cpu")
@@ -729,10 +737,11 @@ class TestWorkflow:
 
         monkeypatch.setattr("everybody_dance.workflows.live.FollowingDetector", Opened)
 
-    def test_a_file_from_begin_to_end(self, video: Path, tmp_path: Path) -> None:
+    def test_a_file_from_begin_to_end(self, video: Path, tmp_path: Path, pytorch: list[str]) -> None:
         heard: list[Any] = []
         out = tmp_path / "out.mp4"
         result = live(LiveRequest(performer=SUBJECT, camera=str(video), out=out), heard.append)
+        assert pytorch == ["auto"]
         assert result.frames == result.shown + result.dropped == 12
         assert result.recordings == (out,)
         assert probe(out).announced_frames == pytest.approx(12, abs=2)
@@ -821,7 +830,9 @@ def test_the_benchmark_compares_with_the_offline_dance(
 def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
     video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
     out = tmp_path / "out.mp4"
-    process = start("live", SUBJECT, "--camera", video, "--loop", "--out", out, "--no-browser", "--json")
+    process = start(
+        "live", SUBJECT, "--runtime", "torch", "--camera", video, "--loop", "--out", out, "--no-browser", "--json"
+    )
 
     def recording() -> bool:
         """Whether a file is being written for longer than a trial of it takes."""
@@ -840,7 +851,7 @@ def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
 
 def test_the_page_shows_the_show(tmp_path: Path) -> None:
     video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
-    process = start("live", SUBJECT, "--camera", video, "--loop", "--no-browser", "--json")
+    process = start("live", SUBJECT, "--runtime", "torch", "--camera", video, "--loop", "--no-browser", "--json")
     assert process.stderr is not None
     address = next(match[0] for line in process.stderr if (match := re.search(r"http://\S+", line)))
     place = urlsplit(address)

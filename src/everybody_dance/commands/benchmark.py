@@ -121,6 +121,7 @@ def live(
     ],
     file: Annotated[Path, typer.Argument(help="Video of somebody dancing, played as a camera.", metavar="FILE")],
     device: options.Device = "auto",
+    runtime: options.Runtime = options.FASTEST,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -131,7 +132,7 @@ def live(
     with session("benchmark live", as_json, debug) as current:
         from everybody_dance.workflows.live_benchmark import measure_live
 
-        found = measure_live(subject, file, device)
+        found = measure_live(subject, file, device, runtime)
         show = found.show
         current.say(f"detection alone          {found.detection:8.1f} ms a frame")
         current.say(f"painting alone           {found.painting:8.1f} ms a frame")

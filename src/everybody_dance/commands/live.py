@@ -72,6 +72,7 @@ def live(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --certificate.", show_default=False)] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     device: options.Device = "auto",
+    runtime: options.Runtime = options.FASTEST,
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
@@ -116,7 +117,9 @@ def live(
                     while not show.over:
                         time.sleep(TICK)
 
-        request = LiveRequest(performer=subject, camera=source, loop=loop, out=out, config=config, device=device)
+        request = LiveRequest(
+            performer=subject, camera=source, loop=loop, out=out, config=config, device=device, runtime=runtime
+        )
         done = work(request, watch=watch)
         middle, high = done.latency
         current.metrics["live"] = {

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from everybody_dance.errors import UsageError
+from everybody_dance.performer.options import AUTO as ANY_RUNTIME
 from everybody_dance.performer.options import RUNTIMES, TORCH
 from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, OPENPOSE, SMOOTHINGS, check_person
 from everybody_dance.retarget.options import BONES
@@ -21,7 +22,7 @@ HIGHEST_RATE = 240
 
 PresetName = StrEnum("PresetName", [(name.upper().replace("-", "_"), name) for name in PRESETS])  # type: ignore[misc]
 RuntimeName = StrEnum("RuntimeName", [(name.upper().replace("-", "_"), name) for name in RUNTIMES])  # type: ignore[misc]
-PYTORCH = RuntimeName(TORCH)
+PYTORCH, FASTEST = RuntimeName(TORCH), RuntimeName(ANY_RUNTIME)
 FAST, PAPER_512 = PresetName("fast"), PresetName("paper-512")
 Smoothing = StrEnum("Smoothing", [(name.upper(), name) for name in SMOOTHINGS])  # type: ignore[misc]
 WhoseBones = StrEnum("WhoseBones", [(name.upper(), name) for name in BONES])  # type: ignore[misc]

@@ -47,6 +47,17 @@ def using(engine: Engine) -> Iterator[None]:
         _engine.reset(token)
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute in ``count`` threads inside the block, where this thread calls it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """glibc's parameters of mallopt, and their values before and inside ``kept_memory``."""
 _USUAL_MEMORY = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}

@@ -10,13 +10,17 @@ from pathlib import Path
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Listener, listening
 from everybody_dance.files import check_outputs
+from everybody_dance.performer.engine import torch_threads
 from everybody_dance.performer.model_files import Model
+from everybody_dance.performer.options import AUTO
+from everybody_dance.performer.performer import Performer
+from everybody_dance.performer.runtimes import use_runtime
 from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.subject.folder import PREPARED
 from everybody_dance.synthesis.backdrop import check_background, check_matte, still_background
 from everybody_dance.synthesis.config import LiveConfig
 from everybody_dance.synthesis.handover import TICK
-from everybody_dance.synthesis.live import Live, LiveResult
+from everybody_dance.synthesis.live import Live, LiveResult, painting_threads
 from everybody_dance.synthesis.recorder import RECORDED_RATE
 from everybody_dance.video.capture import Camera, FileCamera, open_camera
 from everybody_dance.video.writer import check_writable
@@ -37,6 +41,7 @@ class LiveRequest:
         folder: where recordings go that begin later.
         config: how it is shown.
         device: where to compute.
+        runtime: what paints, one of ``RUNTIMES`` (``performer.options``).
     """
 
     performer: Path
@@ -46,6 +51,7 @@ class LiveRequest:
     folder: Path = Path()
     config: LiveConfig = field(default_factory=LiveConfig)
     device: str = "auto"
+    runtime: str = AUTO
 
 
 def live(
@@ -81,9 +87,10 @@ def live(
         camera = open_camera(which, request.loop) if isinstance(which, str) else which
         try:
             _check_recordings(request, camera, behind)
+            performer = load_for_live(model, request.device, request.runtime)
             with FollowingDetector() as detector:
                 show = Live(
-                    model.load(request.device),
+                    performer,
                     camera,
                     detector,
                     config,
@@ -93,6 +100,14 @@ def live(
                 return _run(show, watch)
         finally:
             camera.close()
+
+
+def load_for_live(model: Model, device: str, runtime: str) -> Performer:
+    """The performer, with the runtime that is to paint in a show (``use_runtime``)."""
+    performer = model.load(device)
+    with torch_threads(painting_threads()):
+        use_runtime(performer, runtime)
+    return performer
 
 
 def _run(show: Live, watch: Watch | None) -> LiveResult:

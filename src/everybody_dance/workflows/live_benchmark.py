@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from everybody_dance import events
 from everybody_dance.errors import UsageError
@@ -18,7 +17,9 @@ from everybody_dance.events import Cancellation, Listener, OnProgress, listening
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Image
 from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.performer.engine import torch_threads
 from everybody_dance.performer.model_files import Model
+from everybody_dance.performer.options import AUTO
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detector_process import FollowingDetector, result_of
 from everybody_dance.synthesis.clip import dance_clip
@@ -30,6 +31,7 @@ from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Picture, Stream
 from everybody_dance.video.capture import FileCamera
 from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.workflows.live import load_for_live
 from everybody_dance.workflows.transfer import find_dance
 
 TIMED, WARM_UP = 60, 5
@@ -115,14 +117,13 @@ class LiveTrial:
         return _milliseconds(turns)
 
     def _painting(self) -> float:
-        placed, turns, before = self._dance.placed, list[float](), torch.get_num_threads()
-        torch.set_num_threads(painting_threads())
+        placed, turns = self._dance.placed, list[float]()
         stream = Stream(self._performer, float(placed.fps))
-        for index in np.flatnonzero(placed.person_seen)[: WARM_UP + TIMED].tolist():
-            began = time.perf_counter()
-            stream.step(placed.pose(index))
-            turns.append(time.perf_counter() - began)
-        torch.set_num_threads(before)
+        with torch_threads(painting_threads()):
+            for index in np.flatnonzero(placed.person_seen)[: WARM_UP + TIMED].tolist():
+                began = time.perf_counter()
+                stream.step(placed.pose(index))
+                turns.append(time.perf_counter() - began)
         return _milliseconds(turns)
 
     def _watch(self, placed: Placed, picture: Picture) -> None:
@@ -158,6 +159,7 @@ def measure_live(
     performer: Path,
     file: Path,
     device: str = "auto",
+    runtime: str = AUTO,
     listener: Listener | None = None,
     cancellation: Cancellation | None = None,
 ) -> LiveFigures:
@@ -166,7 +168,7 @@ def measure_live(
     Args:
         performer: folder of a trained subject, or a performer's model folder.
         file: the camera, a video of somebody dancing.
-        device: where to compute.
+        device, runtime: as in ``LiveRequest``.
         listener, cancellation: as in the other workflows.
 
     Raises:
@@ -178,7 +180,7 @@ def measure_live(
         least = SETTLED + 1
         if 0 < probe(file).duration < least:
             raise UsageError("file-too-short", f"{file.name} is too short: {least:.0f} seconds or more are needed.")
-        person = Model(performer).load(device)
+        person = load_for_live(Model(performer), device, runtime)
         manifest = person.manifest
         dance = find_dance(file, manifest.statistics, manifest.size, TransferConfig())
         return LiveTrial(person, dance).measure()
