@@ -20,7 +20,7 @@ from websockets import Origin
 from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.events import Cancellation, Finding, Progress
+from everybody_dance.events import Cancellation, Finding, Progress, listening
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import Model, load_performer
@@ -44,6 +44,7 @@ from everybody_dance.synthesis.timings import Timings
 from everybody_dance.video import capture
 from everybody_dance.video.capture import CameraState, Captured, DeviceCamera, FileCamera, PushedCamera, open_camera
 from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.video.writer import VideoWriter
 from everybody_dance.workflows import live_benchmark
 from everybody_dance.workflows.live import LiveRequest, live
 from figures import standing
@@ -101,7 +102,8 @@ class Show:
 
     def run(self) -> None:
         try:
-            self.result.append(self.live.run())
+            with listening(lambda event: self.findings.append(event) if isinstance(event, Finding) else None):
+                self.result.append(self.live.run())
         except BaseException as error:
             self.error.append(error)
 
@@ -427,7 +429,8 @@ class TestRecorder:
             recorder.show(np.full((SIZE[1], SIZE[0], 3), level, np.uint8), at)
             until(lambda: recorder._pictures._item is None)
             time.sleep(0.05)
-        recorder.close(101.0)
+        recorder.end(101.0)
+        recorder.close()
         with VideoReader(out) as reader:
             levels = [round(float(image.mean()) / 10) * 10 for image in reader]
         assert levels == 3 * [50] + 12 * [100] + 16 * [200]
@@ -472,6 +475,59 @@ class TestRecorder:
         assert heard_beeps(out)[-1] == pytest.approx(1.4 - began, abs=0.06)
         assert any(bright for _, bright in seen)
         assert flashes(source)[-1] == pytest.approx(1.4, abs=0.02)
+
+
+    def test_a_recording_that_cannot_be_written_does_not_end_the_show(
+        self, performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full, add = threading.Event(), Recorder._add
+        full.set()
+
+        def adding(self: Recorder, *arguments: Any) -> None:
+            if full.is_set():
+                raise DanceError("disk-full", "The disk is full.")
+            add(self, *arguments)
+
+        monkeypatch.setattr(Recorder, "_add", adding)
+        with showing(performer, out=tmp_path / "out.mp4", folder=tmp_path) as show:
+            until(lambda: show.push(0) is not None and show.live.status().message is not None)
+            assert show.live.status().message == "The recording could not be kept. The disk is full."
+            assert show.live.status().recording is None
+            show.push_for(0.1)
+            assert show.live.status().recording is None  # it is not tried again and again
+            full.clear()
+            show.live.record(True)
+            show.push_for(0.1)
+            assert show.live.status().message is None
+            show.live.record(False)
+            until(lambda: len(show.live.recordings()) == 1)
+            full.set()
+            show.live.record(True)
+            show.push_for(0.1)
+        assert [error.code for error in show.error if isinstance(error, DanceError)] == ["disk-full"]
+        assert [finding.code for finding in show.findings] == 2 * ["recording-failed"]
+
+    def test_nobody_waits_until_a_recording_is_finished(
+        self, performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slow, leave = threading.Event(), VideoWriter.__exit__
+
+        def leaving(self: VideoWriter, *arguments: Any) -> None:
+            slow.wait(5)
+            leave(self, *arguments)
+
+        monkeypatch.setattr(VideoWriter, "__exit__", leaving)
+        with showing(performer, folder=tmp_path) as show:
+            for _ in range(2):  # the second begins while the first is not there yet, perhaps in the same second
+                show.live.record(True)
+                show.push_for(0.1)
+                show.live.record(False)
+                until(lambda: show.live.status().recording is None)
+            assert show.push(1).number > 2
+            assert show.live.recordings() == ()
+            slow.set()
+        assert len(set(show.result[0].recordings)) == 2
+        assert set(show.result[0].recordings) == set(tmp_path.iterdir())
 
 
 class TestShow:
@@ -551,7 +607,7 @@ class TestShow:
         assert 0 < status.latency[0] <= status.latency[1] < 5000
         assert show.result[0].rate == pytest.approx(status.rate, rel=0.5)
 
-    @pytest.mark.parametrize("stage", ["camera", "detector", "place", "paint", "compose", "record"])
+    @pytest.mark.parametrize("stage", ["camera", "detector", "place", "paint", "compose"])
     def test_an_error_in_a_stage_ends_the_show(
         self, performer: Performer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str
     ) -> None:
@@ -572,7 +628,6 @@ class TestShow:
             "place": (CausalPlacing, "step"),
             "paint": (Stream, "step"),
             "compose": (Composer, "compose"),
-            "record": (Recorder, "_add"),
         }[stage]
         monkeypatch.setattr(place, name, breaking(getattr(place, name)))
         with showing(performer, out=tmp_path / "out.mp4") as show:
