@@ -340,6 +340,15 @@ class TestPlacing:
         placing.calibrate(15)
         assert not placing.missed
 
+    def test_a_calibration_looks_long_enough_where_the_camera_was_gone(self, performer: Performer) -> None:
+        placing = self.placing(performer)
+        self.dance(placing, 0, 8, 200)
+        placing.calibrate(8)
+        self.dance(placing, 60, 0.2, 200)
+        assert placing.countdown(60.2) == 0
+        self.dance(placing, 60.2, LOOKING, 200)
+        assert placing.countdown(60.2 + LOOKING) is None
+
     def test_a_fit_passes_into_the_next_one(self, performer: Performer) -> None:
         placing = self.placing(performer)
         self.dance(placing, 0, 8, 200)
@@ -403,6 +412,15 @@ class TestComposing:
         assert np.array_equal(composer.compose(other, 11, None, frozen=True), one.frame)
         assert np.array_equal(composer.compose(stream.step(None), 12, None, frozen=True), one.frame)
         assert np.array_equal(composer.compose(other, 13, None), other.frame)
+
+    def test_an_empty_place_is_frozen_empty(self, performer: Performer) -> None:
+        stream, composer = Stream(performer, 25), Composer(performer)
+        one, empty = stream.step(person()), stream.step(None)
+        composer.compose(one, 10, None)
+        assert np.array_equal(composer.compose(empty, 11, None), performer.plate)
+        for picture in (empty, one):
+            assert np.array_equal(composer.compose(picture, 12, None, frozen=True), performer.plate)
+        assert np.array_equal(composer.compose(one, 13, None), one.frame)
 
     def test_a_label_is_written_on_a_copy(self, performer: Performer) -> None:
         plate, empty = performer.plate.copy(), Stream(performer, 25).step(None)
