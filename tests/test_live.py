@@ -34,6 +34,7 @@ from everybody_dance.synthesis import live as live_module
 from everybody_dance.synthesis import placing as placing_module
 from everybody_dance.synthesis.composing import FADE, LABEL, Composer, camera_picture
 from everybody_dance.synthesis.config import LiveConfig
+from everybody_dance.synthesis.finding import Finder
 from everybody_dance.synthesis.handover import Handover, Over
 from everybody_dance.synthesis.live import Live, LiveResult, Shown
 from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing
@@ -287,6 +288,35 @@ class TestFollower:
         assert follower.recognized(self.people((190, 100)), 2.03) is None  # a jump: it holds on, and looks
         assert follower.due(2.03)
         assert follower.recognized(self.people((190, 100)), 2.1 + HOLD) is not None
+
+    def test_in_the_mirror_the_same_one_is_followed(self) -> None:
+        """Of two as tall as each other the right one was followed, who is on the left in the mirror."""
+        left, right = self.people((40, 70), (150, 71))
+        seen: list[Image] = []
+
+        class Both(Levels):
+            def submit(self, image: Image, everybody: bool = False) -> "Future[list[Person]]":
+                future: Future[list[Person]] = Future()
+                people = [Person(one.pose.mirrored(200)) if flipped else one for one in (left, right)]
+                future.set_result(people if everybody else people[1:])
+                seen.append(image)
+                return future
+
+        # Not alike on both sides: mirrored it looks like another shot.
+        image, flipped = np.zeros((120, 200, 3), np.uint8), False
+        image[:, :100] = 200
+        detector = Both()
+        finder = Finder(PushedCamera(), detector, "right", threading.Event())
+        finder.find(Captured(image, 0.0, 1), mirror=False)
+        resets, flipped = detector.resets, True
+        found = finder.find(Captured(image, 0.1, 2), mirror=True)
+        assert found.pose is not None
+        np.testing.assert_allclose(found.pose.xy, right.pose.mirrored(200).xy, atol=1e-3)
+        assert found.shot == 1 + 1
+        assert detector.resets == resets + 1
+        mirrored = image[:, ::-1]
+        kept = [bool((seen[-1][60, x] == mirrored[60, x]).all()) for x in (50, 160)]
+        assert kept == [True, False]
 
     def test_alone_nothing_is_hidden(self) -> None:
         follower, image = Follower(), frame(0)
