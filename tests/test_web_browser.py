@@ -422,3 +422,14 @@ def test_a_camera_that_is_started_twice_is_opened_once(chromium: Browser, show: 
             page.wait_for_timeout(20)
         page.get_by_role("button", name="Send camera").click()
         _wait_until(page, f"{count_open} === 0")
+
+
+def test_a_countdown_does_not_hide_that_the_camera_is_lost(chromium: Browser, address: str, show: FakeShow) -> None:
+    with visiting(chromium, address) as page:
+        _number(page)
+        page.keyboard.press("c")
+        expect(page.locator("#countdown")).to_be_visible()
+        show.state = replace(show.state, state="lost", message="There is no picture from camera 0.")
+        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.")
+        expect(page.locator("#message")).to_be_visible()
+        expect(page.locator("#countdown")).to_be_hidden()
