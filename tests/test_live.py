@@ -1,13 +1,17 @@
 """The live show: stages that wait for nobody, ends that leave nothing behind, recordings by the clock."""
 
+import _thread
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -850,6 +854,26 @@ class TestWorkflow:
         assert result.shown > 0
         assert probe(out).duration > 0
 
+    def test_a_second_ctrl_c_does_not_cost_the_recording(
+        self, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leave, out = VideoWriter.__exit__, tmp_path / "out.mp4"
+
+        def leaving(self: VideoWriter, *arguments: Any) -> None:
+            if self.path == out:
+                _thread.interrupt_main()
+                time.sleep(0.5)
+            leave(self, *arguments)
+
+        def watch(show: Live) -> None:
+            until(lambda: show.status().recording is not None, 10)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(VideoWriter, "__exit__", leaving)
+        result = live(LiveRequest(performer=SUBJECT, camera=str(video), loop=True, out=out), watch=watch)
+        assert result.recordings == (out,)
+        assert probe(out).duration > 0
+
     def test_the_show_ends_when_nobody_watches(self, video: Path) -> None:
         seen: list[Shown | None] = []
         request = LiveRequest(performer=SUBJECT, camera=str(video), loop=True)
@@ -921,7 +945,8 @@ def test_the_benchmark_compares_with_the_offline_dance(
         assert figures.body_ssim > 0.95
 
 
-def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_show_with_its_recording(tmp_path: Path, name: signal.Signals) -> None:
     video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
     out = tmp_path / "out.mp4"
     process = start("live", SUBJECT, "--camera", video, "--loop", "--out", out, "--no-browser", "--json")
@@ -933,12 +958,41 @@ def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
         return any(path.exists() for path in begun)
 
     until(recording, 60)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(name)
     outcome = finish(process, 30)
     assert outcome.code == 0, outcome.stderr
     assert outcome.report["metrics"]["live"]["shown"] > 0
     assert probe(out).duration > 0
     assert {path.name for path in tmp_path.iterdir()} == {"dance.mp4", "out.mp4"}
+
+
+def test_a_detector_ends_with_a_program_that_is_killed() -> None:
+    script = """
+import multiprocessing, time
+import numpy as np
+from everybody_dance.pose.detector_process import FollowingDetector, result_of
+with FollowingDetector() as detector:
+    result_of(detector.submit(np.zeros((64, 64, 3), np.uint8)))
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    detector = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+
+    def ended() -> bool:
+        try:
+            return Path(f"/proc/{detector}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    try:
+        until(ended)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(detector, signal.SIGKILL)
 
 
 def test_the_page_shows_the_show(tmp_path: Path) -> None:

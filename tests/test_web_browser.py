@@ -430,6 +430,7 @@ def test_a_countdown_does_not_hide_that_the_camera_is_lost(chromium: Browser, ad
         page.keyboard.press("c")
         expect(page.locator("#countdown")).to_be_visible()
         show.state = replace(show.state, state="lost", message="There is no picture from camera 0.")
-        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.")
-        expect(page.locator("#message")).to_be_visible()
-        expect(page.locator("#countdown")).to_be_hidden()
+        # At once, not when the countdown is over.
+        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.", timeout=1000)
+        expect(page.locator("#message")).to_be_visible(timeout=1000)
+        expect(page.locator("#countdown")).to_be_hidden(timeout=1000)
