@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 import pytest
 from websockets import Origin
@@ -221,7 +222,8 @@ class TestCameras:
         camera.close()
         assert camera.state is CameraState.ENDED
 
-    def test_a_lost_camera_is_back_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("raises", [False, True])
+    def test_a_lost_camera_is_back_by_itself(self, monkeypatch: pytest.MonkeyPatch, raises: bool) -> None:
         monkeypatch.setattr(capture, "RETRY_SECONDS", 0.02)
         plugged = threading.Event()
         plugged.set()
@@ -229,6 +231,8 @@ class TestCameras:
         class Plugged:
             def read(self) -> tuple[bool, Any]:
                 time.sleep(0.005)
+                if raises and not plugged.is_set():
+                    raise cv2.error("unplugged")
                 return plugged.is_set(), np.full((8, 8, 3), (1, 2, 3), np.uint8)
 
             def release(self) -> None:
@@ -251,11 +255,12 @@ class TestCameras:
         assert "camera 0" not in {thread.name for thread in threading.enumerate()}
 
     @pytest.mark.parametrize("which", ["99", "http://me:secret@127.0.0.1:9/nothing"])
-    def test_a_camera_that_is_not_there(self, which: str) -> None:
-        with pytest.raises(DanceError, match="cannot be opened") as failure:
+    def test_a_camera_that_is_not_there(self, which: str, capfd: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(DanceError, match="no picture from (camera 99|http:)") as failure:
             open_camera(which)
         assert failure.value.code == "no-camera"
         assert "secret" not in failure.value.message
+        assert capfd.readouterr().err == ""
 
     def test_a_file_that_is_not_there_and_a_loop_of_a_device(self, tmp_path: Path) -> None:
         with pytest.raises(DanceError, match="does not exist"):
