@@ -42,7 +42,7 @@ from everybody_dance.synthesis.config import LiveConfig
 from everybody_dance.synthesis.finding import Finder
 from everybody_dance.synthesis.handover import Handover, Over
 from everybody_dance.synthesis.live import Live, LiveResult, Shown
-from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing
+from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing, Placement
 from everybody_dance.synthesis.recorder import Recorder
 from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Stream
@@ -533,7 +533,6 @@ class TestRecorder:
         assert any(bright for _, bright in seen)
         assert flashes(source)[-1] == pytest.approx(1.4, abs=0.02)
 
-
     def test_a_recording_that_cannot_be_written_does_not_end_the_show(
         self, performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -808,6 +807,16 @@ class TestShow:
             assert "browser's camera" in status.message
             show.push(0)
             assert show.live.status().message is None
+
+    def test_who_walks_out_of_the_picture_is_told(self, performer: Performer) -> None:
+        with showing(performer) as show:
+            show.push_for(0.2)
+            assert show.live.status().message is None
+            show.live._placing.step = lambda *_: Placement(person(), person().without(np.ones(137, bool)), 1)  # type: ignore[method-assign]
+            shown = show.push(0)
+            assert show.live.status().message is not None
+            assert "outside the picture" in str(show.live.status().message)
+            assert shown.picture.shape == performer.plate.shape
 
     def test_pictures_are_those_of_a_stream(self, performer: Performer) -> None:
         """No second way to paint: the show's pictures are a stream's, of the poses that were placed."""

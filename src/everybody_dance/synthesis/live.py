@@ -86,6 +86,7 @@ class _State:
     last: int = 0  # of the newest frame that was shown
     shown: int = 0
     seen: bool = False
+    outside: bool = False  # the person is seen, but stands outside the performer's picture
 
 
 class Live:
@@ -159,6 +160,8 @@ class Live:
             message = f"The recording could not be kept. {self._recordings.failure.message}"
         elif self._placing.missed:
             message = "Nobody was seen while calibrating. Step back until your whole body is in view, and try again."
+        elif state.outside:
+            message = "The dancer is outside the picture. Go back to the middle, or calibrate where you stand."
         return LiveStatus(
             camera=self._camera.name,
             state=str(self._camera.state),
@@ -417,7 +420,9 @@ class Live:
     def _show(self, placed: Placed, picture: Image, camera: Image) -> None:
         state, now = self._state, time.monotonic()
         state.shown, state.last = state.shown + 1, placed.frame.number
-        state.seen = placed.placement.placed is not None
+        pose = placed.placement.placed
+        state.seen = pose is not None
+        state.outside = pose is not None and not pose.person_seen
         self._timings.shown(placed.frame.at, now)
         with self._changed:
             self._newest = Shown(state.shown, picture, camera, state.seen)
