@@ -256,7 +256,7 @@ class TestCameras:
 
     @pytest.mark.parametrize("which", ["99", "http://me:secret@127.0.0.1:9/nothing"])
     def test_a_camera_that_is_not_there(self, which: str, capfd: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(DanceError, match="no picture from (camera 99|http:)") as failure:
+        with pytest.raises(DanceError, match=r"no picture from (camera 99|http:)") as failure:
             open_camera(which)
         assert failure.value.code == "no-camera"
         assert "secret" not in failure.value.message
