@@ -553,13 +553,13 @@ class TestRecorder:
             assert show.live.status().recording is None  # it is not tried again and again
             full.clear()
             show.live.record(True)
-            show.push_for(0.1)
+            until(lambda: show.push(0).number > 0 and show.live.status().recording is not None)
             assert show.live.status().message is None
             show.live.record(False)
             until(lambda: len(show.live.recordings()) == 1)
             full.set()
             show.live.record(True)
-            show.push_for(0.1)
+            until(lambda: show.push(0).number > 0 and show.live.status().message is not None)
         assert [error.code for error in show.error if isinstance(error, DanceError)] == ["disk-full"]
         assert [finding.code for finding in show.findings] == 2 * ["recording-failed"]
 
@@ -576,7 +576,7 @@ class TestRecorder:
         with showing(performer, folder=tmp_path) as show:
             for _ in range(2):  # the second begins while the first is not there yet, perhaps in the same second
                 show.live.record(True)
-                show.push_for(0.1)
+                until(lambda: show.push(0).number > 0 and show.live.status().recording is not None)
                 show.live.record(False)
                 until(lambda: show.live.status().recording is None)
             assert show.push(1).number > 2
