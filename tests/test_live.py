@@ -1,26 +1,31 @@
 """The live show: stages that wait for nobody, ends that leave nothing behind, recordings by the clock."""
 
+import _thread
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 import pytest
 from websockets import Origin
 from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.events import Cancellation, Finding, Progress
+from everybody_dance.events import Cancellation, Finding, Progress, listening
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import Model, load_performer
@@ -34,9 +39,10 @@ from everybody_dance.synthesis import live as live_module
 from everybody_dance.synthesis import placing as placing_module
 from everybody_dance.synthesis.composing import FADE, LABEL, Composer, camera_picture
 from everybody_dance.synthesis.config import LiveConfig
+from everybody_dance.synthesis.finding import Finder
 from everybody_dance.synthesis.handover import Handover, Over
 from everybody_dance.synthesis.live import Live, LiveResult, Shown
-from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing
+from everybody_dance.synthesis.placing import COUNTDOWN, GLIDE, LOOKING, CausalPlacing, Placement
 from everybody_dance.synthesis.recorder import Recorder
 from everybody_dance.synthesis.source import Dance
 from everybody_dance.synthesis.stream import Stream
@@ -44,6 +50,7 @@ from everybody_dance.synthesis.timings import Timings
 from everybody_dance.video import capture
 from everybody_dance.video.capture import CameraState, Captured, DeviceCamera, FileCamera, PushedCamera, open_camera
 from everybody_dance.video.reader import VideoReader, probe
+from everybody_dance.video.writer import VideoWriter
 from everybody_dance.workflows import live_benchmark
 from everybody_dance.workflows.live import LiveRequest, live
 from figures import standing
@@ -109,7 +116,8 @@ class Show:
 
     def run(self) -> None:
         try:
-            self.result.append(self.live.run())
+            with listening(lambda event: self.findings.append(event) if isinstance(event, Finding) else None):
+                self.result.append(self.live.run())
         except BaseException as error:
             self.error.append(error)
 
@@ -222,7 +230,8 @@ class TestCameras:
         camera.close()
         assert camera.state is CameraState.ENDED
 
-    def test_a_lost_camera_is_back_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("raises", [False, True])
+    def test_a_lost_camera_is_back_by_itself(self, monkeypatch: pytest.MonkeyPatch, raises: bool) -> None:
         monkeypatch.setattr(capture, "RETRY_SECONDS", 0.02)
         plugged = threading.Event()
         plugged.set()
@@ -230,6 +239,8 @@ class TestCameras:
         class Plugged:
             def read(self) -> tuple[bool, Any]:
                 time.sleep(0.005)
+                if raises and not plugged.is_set():
+                    raise cv2.error("unplugged")
                 return plugged.is_set(), np.full((8, 8, 3), (1, 2, 3), np.uint8)
 
             def release(self) -> None:
@@ -252,11 +263,12 @@ class TestCameras:
         assert "camera 0" not in {thread.name for thread in threading.enumerate()}
 
     @pytest.mark.parametrize("which", ["99", "http://me:secret@127.0.0.1:9/nothing"])
-    def test_a_camera_that_is_not_there(self, which: str) -> None:
-        with pytest.raises(DanceError, match="cannot be opened") as failure:
+    def test_a_camera_that_is_not_there(self, which: str, capfd: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(DanceError, match=r"no picture from (camera 99|http:)") as failure:
             open_camera(which)
         assert failure.value.code == "no-camera"
         assert "secret" not in failure.value.message
+        assert capfd.readouterr().err == ""
 
     def test_a_file_that_is_not_there_and_a_loop_of_a_device(self, tmp_path: Path) -> None:
         with pytest.raises(DanceError, match="does not exist"):
@@ -293,6 +305,35 @@ class TestFollower:
         assert follower.recognized(self.people((190, 100)), 2.03) is None  # a jump: it holds on, and looks
         assert follower.due(2.03)
         assert follower.recognized(self.people((190, 100)), 2.1 + HOLD) is not None
+
+    def test_in_the_mirror_the_same_one_is_followed(self) -> None:
+        """Of two as tall as each other the right one was followed, who is on the left in the mirror."""
+        left, right = self.people((40, 70), (150, 71))
+        seen: list[Image] = []
+
+        class Both(Levels):
+            def submit(self, image: Image, everybody: bool = False) -> "Future[list[Person]]":
+                future: Future[list[Person]] = Future()
+                people = [Person(one.pose.mirrored(200)) if flipped else one for one in (left, right)]
+                future.set_result(people if everybody else people[1:])
+                seen.append(image)
+                return future
+
+        # Not alike on both sides: mirrored it looks like another shot.
+        image, flipped = np.zeros((120, 200, 3), np.uint8), False
+        image[:, :100] = 200
+        detector = Both()
+        finder = Finder(PushedCamera(), detector, "right", threading.Event())
+        finder.find(Captured(image, 0.0, 1), mirror=False)
+        resets, flipped = detector.resets, True
+        found = finder.find(Captured(image, 0.1, 2), mirror=True)
+        assert found.pose is not None
+        np.testing.assert_allclose(found.pose.xy, right.pose.mirrored(200).xy, atol=1e-3)
+        assert found.shot == 1 + 1
+        assert detector.resets == resets + 1
+        mirrored = image[:, ::-1]
+        kept = [bool((seen[-1][60, x] == mirrored[60, x]).all()) for x in (50, 160)]
+        assert kept == [True, False]
 
     def test_alone_nothing_is_hidden(self) -> None:
         follower, image = Follower(), frame(0)
@@ -345,6 +386,15 @@ class TestPlacing:
         assert self.dance(placing, 14, 1, 200).height == pytest.approx(before.height, rel=0.02)
         placing.calibrate(15)
         assert not placing.missed
+
+    def test_a_calibration_looks_long_enough_where_the_camera_was_gone(self, performer: Performer) -> None:
+        placing = self.placing(performer)
+        self.dance(placing, 0, 8, 200)
+        placing.calibrate(8)
+        self.dance(placing, 60, 0.2, 200)
+        assert placing.countdown(60.2) == 0
+        self.dance(placing, 60.2, LOOKING, 200)
+        assert placing.countdown(60.2 + LOOKING) is None
 
     def test_a_fit_passes_into_the_next_one(self, performer: Performer) -> None:
         placing = self.placing(performer)
@@ -410,6 +460,15 @@ class TestComposing:
         assert np.array_equal(composer.compose(stream.step(None), 12, None, frozen=True), one.frame)
         assert np.array_equal(composer.compose(other, 13, None), other.frame)
 
+    def test_an_empty_place_is_frozen_empty(self, performer: Performer) -> None:
+        stream, composer = Stream(performer, 25), Composer(performer)
+        one, empty = stream.step(person()), stream.step(None)
+        composer.compose(one, 10, None)
+        assert np.array_equal(composer.compose(empty, 11, None), performer.plate)
+        for picture in (empty, one):
+            assert np.array_equal(composer.compose(picture, 12, None, frozen=True), performer.plate)
+        assert np.array_equal(composer.compose(one, 13, None), one.frame)
+
     def test_a_label_is_written_on_a_copy(self, performer: Performer) -> None:
         plate, empty = performer.plate.copy(), Stream(performer, 25).step(None)
         shown = Composer(performer, label=True).compose(empty, 0, None)
@@ -435,7 +494,8 @@ class TestRecorder:
             recorder.show(np.full((SIZE[1], SIZE[0], 3), level, np.uint8), at)
             until(lambda: recorder._pictures._item is None)
             time.sleep(0.05)
-        recorder.close(101.0)
+        recorder.end(101.0)
+        recorder.close()
         with VideoReader(out) as reader:
             levels = [round(float(image.mean()) / 10) * 10 for image in reader]
         assert levels == 3 * [50] + 12 * [100] + 16 * [200]
@@ -480,6 +540,58 @@ class TestRecorder:
         assert heard_beeps(out)[-1] == pytest.approx(1.4 - began, abs=0.06)
         assert any(bright for _, bright in seen)
         assert flashes(source)[-1] == pytest.approx(1.4, abs=0.02)
+
+    def test_a_recording_that_cannot_be_written_does_not_end_the_show(
+        self, performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full, add = threading.Event(), Recorder._add
+        full.set()
+
+        def adding(self: Recorder, *arguments: Any) -> None:
+            if full.is_set():
+                raise DanceError("disk-full", "The disk is full.")
+            add(self, *arguments)
+
+        monkeypatch.setattr(Recorder, "_add", adding)
+        with showing(performer, out=tmp_path / "out.mp4", folder=tmp_path) as show:
+            until(lambda: show.push(0) is not None and show.live.status().message is not None)
+            assert show.live.status().message == "The recording could not be kept. The disk is full."
+            assert show.live.status().recording is None
+            show.push_for(0.1)
+            assert show.live.status().recording is None  # it is not tried again and again
+            full.clear()
+            show.live.record(True)
+            until(lambda: show.push(0).number > 0 and show.live.status().recording is not None)
+            assert show.live.status().message is None
+            show.live.record(False)
+            until(lambda: len(show.live.recordings()) == 1)
+            full.set()
+            show.live.record(True)
+            until(lambda: show.push(0).number > 0 and show.live.status().message is not None)
+        assert [error.code for error in show.error if isinstance(error, DanceError)] == ["disk-full"]
+        assert [finding.code for finding in show.findings] == 2 * ["recording-failed"]
+
+    def test_nobody_waits_until_a_recording_is_finished(
+        self, performer: Performer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slow, leave = threading.Event(), VideoWriter.__exit__
+
+        def leaving(self: VideoWriter, *arguments: Any) -> None:
+            slow.wait(5)
+            leave(self, *arguments)
+
+        monkeypatch.setattr(VideoWriter, "__exit__", leaving)
+        with showing(performer, folder=tmp_path) as show:
+            for _ in range(2):  # the second begins while the first is not there yet, perhaps in the same second
+                show.live.record(True)
+                until(lambda: show.push(0).number > 0 and show.live.status().recording is not None)
+                show.live.record(False)
+                until(lambda: show.live.status().recording is None)
+            assert show.push(1).number > 2
+            assert show.live.recordings() == ()
+            slow.set()
+        assert len(set(show.result[0].recordings)) == 2
+        assert set(show.result[0].recordings) == set(tmp_path.iterdir())
 
 
 class TestShow:
@@ -559,7 +671,7 @@ class TestShow:
         assert 0 < status.latency[0] <= status.latency[1] < 5000
         assert show.result[0].rate == pytest.approx(status.rate, rel=0.5)
 
-    @pytest.mark.parametrize("stage", ["camera", "detector", "place", "paint", "compose", "record"])
+    @pytest.mark.parametrize("stage", ["camera", "detector", "place", "paint", "compose"])
     def test_an_error_in_a_stage_ends_the_show(
         self, performer: Performer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str
     ) -> None:
@@ -580,7 +692,6 @@ class TestShow:
             "place": (CausalPlacing, "step"),
             "paint": (Stream, "step"),
             "compose": (Composer, "compose"),
-            "record": (Recorder, "_add"),
         }[stage]
         monkeypatch.setattr(place, name, breaking(getattr(place, name)))
         with showing(performer, out=tmp_path / "out.mp4") as show:
@@ -705,6 +816,16 @@ class TestShow:
             show.push(0)
             assert show.live.status().message is None
 
+    def test_who_walks_out_of_the_picture_is_told(self, performer: Performer) -> None:
+        with showing(performer) as show:
+            show.push_for(0.2)
+            assert show.live.status().message is None
+            show.live._placing.step = lambda *_: Placement(person(), person().without(np.ones(137, bool)), 1)  # type: ignore[method-assign]
+            shown = show.push(0)
+            assert show.live.status().message is not None
+            assert "outside the picture" in str(show.live.status().message)
+            assert shown.picture.shape == performer.plate.shape
+
     def test_pictures_are_those_of_a_stream(self, performer: Performer) -> None:
         """No second way to paint: the show's pictures are a stream's, of the poses that were placed."""
         painted: list[tuple[Any, Any]] = []
@@ -754,6 +875,26 @@ class TestWorkflow:
         request = LiveRequest(performer=SUBJECT, camera=str(video), loop=True, out=out)
         result = live(request, cancellation=cancellation)
         assert result.shown > 0
+        assert probe(out).duration > 0
+
+    def test_a_second_ctrl_c_does_not_cost_the_recording(
+        self, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leave, out = VideoWriter.__exit__, tmp_path / "out.mp4"
+
+        def leaving(self: VideoWriter, *arguments: Any) -> None:
+            if self.path == out:
+                _thread.interrupt_main()
+                time.sleep(0.5)
+            leave(self, *arguments)
+
+        def watch(show: Live) -> None:
+            until(lambda: show.status().recording is not None, 10)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(VideoWriter, "__exit__", leaving)
+        result = live(LiveRequest(performer=SUBJECT, camera=str(video), loop=True, out=out), watch=watch)
+        assert result.recordings == (out,)
         assert probe(out).duration > 0
 
     def test_the_show_ends_when_nobody_watches(self, video: Path) -> None:
@@ -827,7 +968,8 @@ def test_the_benchmark_compares_with_the_offline_dance(
         assert figures.body_ssim > 0.95
 
 
-def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_show_with_its_recording(tmp_path: Path, name: signal.Signals) -> None:
     video = write_video(tmp_path / "dance.mp4", (frame(0) for _ in range(8)), Fraction(25))
     out = tmp_path / "out.mp4"
     process = start(
@@ -841,12 +983,41 @@ def test_ctrl_c_ends_a_show_with_its_recording(tmp_path: Path) -> None:
         return any(path.exists() for path in begun)
 
     until(recording, 60)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(name)
     outcome = finish(process, 30)
     assert outcome.code == 0, outcome.stderr
     assert outcome.report["metrics"]["live"]["shown"] > 0
     assert probe(out).duration > 0
     assert {path.name for path in tmp_path.iterdir()} == {"dance.mp4", "out.mp4"}
+
+
+def test_a_detector_ends_with_a_program_that_is_killed() -> None:
+    script = """
+import multiprocessing, time
+import numpy as np
+from everybody_dance.pose.detector_process import FollowingDetector, result_of
+with FollowingDetector() as detector:
+    result_of(detector.submit(np.zeros((64, 64, 3), np.uint8)))
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    detector = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+
+    def ended() -> bool:
+        try:
+            return Path(f"/proc/{detector}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    try:
+        until(ended)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(detector, signal.SIGKILL)
 
 
 def test_the_page_shows_the_show(tmp_path: Path) -> None:

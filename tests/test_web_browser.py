@@ -392,3 +392,45 @@ def test_the_pages_own_camera_reaches_the_show(chromium: Browser, show: FakeShow
         assert len(show.pushed) == count
         show.state = replace(show.state, state="lost")
         expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+
+
+def test_a_camera_that_is_started_twice_is_opened_once(chromium: Browser, show: FakeShow) -> None:
+    """A second click while the browser still asks must not leave a camera on that nothing can switch off."""
+    count_open = "window.streams.flatMap(s => s.getTracks()).filter(t => t.readyState === 'live').length"
+    with serve(show, camera=show, open_browser=False) as address, visiting(chromium, address) as page:
+        expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+        page.evaluate(
+            """() => {
+              const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);
+              window.streams = [];
+              devices.getUserMedia = async (wanted) => {
+                const stream = await ask(wanted);
+                window.streams.push(stream);
+                return stream;
+              };
+              const button = document.getElementById("start-camera");
+              button.click();
+              button.click();
+            }"""
+        )
+        _wait_until(page, "window.streams.length === 2")
+        _wait_until(page, f"{count_open} === 1")
+        pushed = len(show.pushed)
+        until = time.monotonic() + 10
+        while len(show.pushed) <= pushed + 2:
+            assert time.monotonic() < until
+            page.wait_for_timeout(20)
+        page.get_by_role("button", name="Send camera").click()
+        _wait_until(page, f"{count_open} === 0")
+
+
+def test_a_countdown_does_not_hide_that_the_camera_is_lost(chromium: Browser, address: str, show: FakeShow) -> None:
+    with visiting(chromium, address) as page:
+        _number(page)
+        page.keyboard.press("c")
+        expect(page.locator("#countdown")).to_be_visible()
+        show.state = replace(show.state, state="lost", message="There is no picture from camera 0.")
+        # At once, not when the countdown is over.
+        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.", timeout=1000)
+        expect(page.locator("#message")).to_be_visible(timeout=1000)
+        expect(page.locator("#countdown")).to_be_hidden(timeout=1000)

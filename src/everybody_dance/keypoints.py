@@ -76,6 +76,12 @@ class Pose:
         """The pose moved by (x, y) pixels."""
         return Pose(self.xy + np.array((x, y), np.float32), self.confidence)
 
+    def mirrored(self, width: int) -> "Pose":
+        """The pose in a mirror, in a frame of this width: left becomes right."""
+        joints = list(MIRROR)
+        xy = self.xy[joints] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32)
+        return Pose(xy, self.confidence[joints])
+
     def without(self, joints: NDArray[np.bool_]) -> "Pose":
         """The pose with some joints, bool (137,), not found. Their ``xy`` stay as they were."""
         return Pose(self.xy, np.where(joints, np.float32(0), self.confidence))

@@ -100,12 +100,17 @@ def _command_in(given: Sequence[str]) -> str:
 
 @contextmanager
 def _terminating_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM saves what is done, as Ctrl-C does."""
+    """SIGTERM, and a terminal that is closed (SIGHUP), save what is done, as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None))}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup ignores SIGHUP, and so does all that it starts
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

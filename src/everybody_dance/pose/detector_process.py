@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Self
 
 import cv2
@@ -233,10 +234,19 @@ _detector: list[Detector] = []
 
 def _begin(name: str, mattes: bool) -> None:
     """Ignore Ctrl-C, silence native code that writes to stderr, and load the detector."""
+    threading.Thread(target=_end_with_the_program, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     cv2.setNumThreads(1)
     _detector.append(DETECTORS[name].load(mattes))
+
+
+def _end_with_the_program() -> None:
+    """A program that is killed tells nobody, and its pool's processes would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _people(image: Image) -> list[Person]:

@@ -37,6 +37,12 @@ class Follower:
         self._others: list[Pose] = []
         self._look = -np.inf  # when the next one is due
 
+    def mirror(self, width: int) -> None:
+        """Expect whoever is followed where a mirror shows them, in pictures of this width, and look for everybody."""
+        self._pose = None if self._pose is None else self._pose.mirrored(width)
+        self._others = []
+        self._look = -np.inf
+
     def due(self, at: float) -> bool:
         """Whether it is time to look for everybody."""
         return at >= self._look

@@ -43,13 +43,14 @@ class Composer:
             picture: as painted.
             at: time of its frame, in seconds.
             behind: uint8 (H, W, 3), the background; None: their own place.
-            frozen: go on showing the person as they were seen last.
+            frozen: go on showing the person as they were seen last; an empty place stays empty.
         """
         seen = picture.drawn is not None
         if self._person is None or (seen and not frozen):
             self._person = picture
         step, self._at = (at - self._at) / FADE, at
-        self._opacity = float(np.clip(self._opacity + (step if seen or frozen else -step), 0, 1))
+        stays = self._opacity > 0 if frozen else seen
+        self._opacity = float(np.clip(self._opacity + (step if stays else -step), 0, 1))
         empty = self._plate if behind is None else behind
         shown = empty
         if self._opacity > 0 and self._person.drawn is not None:

@@ -103,11 +103,16 @@ class Finder:
         if mirror:
             frame = Captured(np.ascontiguousarray(frame.image[:, ::-1]), frame.at, frame.number, frame.take)
         small, scale = shrunk_for_live(frame.image)
-        cut = self._cuts.step(small) or (frame.take, mirror) != self._before
+        take, mirrored = self._before
+        cut, turned = self._cuts.step(small), mirror != mirrored
         self._before = frame.take, mirror
-        self._shot += cut
-        if cut:
+        if frame.take != take or (cut and not turned):
+            self._shot += 1
             self._follower.forget()
+        elif turned:
+            self._shot += 1
+            self._follower.mirror(small.shape[1])
+            self._detector.reset()
         if self._follower.due(frame.at):
             everybody = self._result(self._detector.submit(small, everybody=True))
             if self._follower.look(everybody, (small.shape[1], small.shape[0]), frame.at):

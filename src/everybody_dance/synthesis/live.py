@@ -86,6 +86,7 @@ class _State:
     last: int = 0  # of the newest frame that was shown
     shown: int = 0
     seen: bool = False
+    outside: bool = False  # the person is seen, but stands outside the performer's picture
 
 
 class Live:
@@ -155,8 +156,12 @@ class Live:
         message = None
         if self._camera.state is CameraState.LOST:
             message = f"There is no picture from {self._camera.name}; the show goes on when it is back."
+        elif self._recordings.failure is not None:
+            message = f"The recording could not be kept. {self._recordings.failure.message}"
         elif self._placing.missed:
             message = "Nobody was seen while calibrating. Step back until your whole body is in view, and try again."
+        elif state.outside:
+            message = "The dancer is outside the picture. Go back to the middle, or calibrate where you stand."
         return LiveStatus(
             camera=self._camera.name,
             state=str(self._camera.state),
@@ -240,7 +245,8 @@ class Live:
         """Show, until ``stop``, the end of a file, a cancellation, or an error.
 
         Raises:
-            DanceError: a stage failed; what was recorded until then is kept.
+            DanceError: a stage failed; what was recorded until then is kept. Or the last recording could not be
+                written, which does not end the show.
         """
         began, threads_before = time.monotonic(), torch.get_num_threads()
         stages = (
@@ -276,8 +282,9 @@ class Live:
             self._camera.close()
             torch.set_num_threads(threads_before)
             self._tell()
-        if self._error is not None:
-            raise self._error
+        error = self._error or self._recordings.failure
+        if error is not None:
+            raise error
         timings = self._timings
         return LiveResult(
             seconds=time.monotonic() - began,
@@ -404,15 +411,18 @@ class Live:
                     shown = composer.compose(picture, frame.at, controls.behind, controls.frozen)
                     camera = camera_picture(frame.image, placed.placement.pose)
                 self._show(placed, shown, camera)
-                if self._controls.record:
-                    self._recordings.show(shown, frame.at)
+                if self._controls.record and not self._recordings.show(shown, frame.at):
+                    self._controls.record = False
         finally:
             self._recordings.finish(self._state.at)
+            self._recordings.close()
 
     def _show(self, placed: Placed, picture: Image, camera: Image) -> None:
         state, now = self._state, time.monotonic()
         state.shown, state.last = state.shown + 1, placed.frame.number
-        state.seen = placed.placement.placed is not None
+        pose = placed.placement.placed
+        state.seen = pose is not None
+        state.outside = pose is not None and not pose.person_seen
         self._timings.shown(placed.frame.at, now)
         with self._changed:
             self._newest = Shown(state.shown, picture, camera, state.seen)

@@ -110,7 +110,7 @@ class CausalPlacing:
     def _fit(self, at: float, retargeting: CausalRetargeting) -> None:
         looks = self._looks
         if looks is not None and at >= looks and not self._looking:
-            self._looking = True
+            self._looks, self._looking = at, True  # the camera may have been gone in the meantime
             retargeting.forget()
         elif looks is not None and self._looking and at >= looks + LOOKING:
             self._looks = None

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from everybody_dance import events
+from everybody_dance.errors import DanceError
 from everybody_dance.images import Image
 from everybody_dance.synthesis.handover import Handover, Over
 from everybody_dance.video.capture import Camera, FileCamera
@@ -44,7 +45,7 @@ class Recorder:
         sound_from: float = 0.0,
     ) -> None:
         self.path = path
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
         self._writer = VideoWriter(path, size, fps, sound_of=sound_of, sound_from=sound_from, quick=True)
         self._fps = fps
         self._pictures: Handover[tuple[Image, float]] = Handover()
@@ -61,26 +62,28 @@ class Recorder:
         return float(self._writer.frames / self._fps)
 
     def show(self, picture: Image, at: float) -> None:
-        """The picture, uint8 (H, W, 3), of a frame that arrived at the time ``at``.
-
-        Raises:
-            DanceError: it cannot be written any more.
-        """
-        if self.error is not None:
-            raise self.error
+        """The picture, uint8 (H, W, 3), of a frame that arrived at the time ``at``."""
         self._pictures.put((picture, at))
 
-    def close(self, end: float) -> None:
-        """Finish the file, with the last picture up to the time ``end``.
+    def end(self, at: float) -> None:
+        """Let the file be finished, with the last picture up to the time ``at``; ``close`` waits for that."""
+        self._end = at
+        self._pictures.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is written: the file is there, or cannot be written."""
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Wait until the file is finished, which ``end`` began.
 
         Raises:
             DanceError: it cannot be written.
         """
-        self._end = end
-        self._pictures.close()
         self._thread.join()
-        if self.error is not None:
-            raise self.error
+        if self._error is not None:
+            raise self._error
 
     def _record(self) -> None:
         try:
@@ -96,7 +99,7 @@ class Recorder:
                     self._fill(self._end)
             events.wrote("recording", self.path)
         except BaseException as error:
-            self.error = error
+            self._error = error
 
     def _add(self, picture: Image, at: float) -> None:
         if self._began is None:
@@ -129,35 +132,66 @@ class Recordings:
     Attributes:
         current: what is being recorded.
         files: that are finished.
+        failure: why a recording could not be written; None again when the next one begins.
     """
 
     def __init__(self, camera: Camera, size: tuple[int, int], out: Path | None, folder: Path) -> None:
         self._camera, self._size, self._out, self._folder = camera, size, out, folder
+        self._finishing: list[Recorder] = []  # flushing a long file to the disk takes seconds
         self.current: Recorder | None = None
         self.files: list[Path] = []
+        self.failure: DanceError | None = None
 
-    def show(self, picture: Image, at: float) -> None:
-        """As ``Recorder.show``; begins a recording where there is none."""
+    def show(self, picture: Image, at: float) -> bool:
+        """As ``Recorder.show``; begins a recording where there is none.
+
+        Returns:
+            Whether it goes on: one that cannot be written is given up, and ``failure`` says why.
+        """
         if self.current is None:
-            path, self._out = self._out or _new_file(self._folder), None
-            fps, sound, begin = RECORDED_RATE, None, 0.0
-            if isinstance(self._camera, FileCamera):
-                fps = self._camera.fps
-                if self._camera.has_sound:
-                    sound, begin = self._camera.path, self._camera.second(at)
-            self.current = Recorder(path, self._size, fps, sound, begin)
+            self.failure = None
+            self.current = self._begin(at)
         self.current.show(picture, at)
+        if self.current.ended:
+            self.finish(at)
+        return self.current is not None
 
     def finish(self, end: float) -> None:
-        """Finish the recording, if there is one; as ``Recorder.close``."""
+        """Finish the recording, if there is one, with the last picture up to the time ``end``; nobody waits for it."""
         recorder, self.current = self.current, None
         if recorder is not None:
-            recorder.close(end)
+            recorder.end(end)
+            self._finishing.append(recorder)
+        while self._finishing and self._finishing[0].ended:
+            self._take(self._finishing[0])
+            del self._finishing[0]
+
+    def close(self) -> None:
+        """Wait until all are finished."""
+        while self._finishing:
+            self._take(self._finishing.pop(0))
+
+    def _begin(self, at: float) -> Recorder:
+        path, self._out = self._out or self._new_file(), None
+        fps, sound, begin = RECORDED_RATE, None, 0.0
+        if isinstance(self._camera, FileCamera):
+            fps = self._camera.fps
+            if self._camera.has_sound:
+                sound, begin = self._camera.path, self._camera.second(at)
+        return Recorder(path, self._size, fps, sound, begin)
+
+    def _take(self, recorder: Recorder) -> None:
+        try:
+            recorder.close()
+        except DanceError as error:
+            self.failure = error
+            events.warn("recording-failed", f"The recording {recorder.path.name} could not be kept. {error.message}")
+        else:
             self.files.append(recorder.path)
 
-
-def _new_file(folder: Path) -> Path:
-    """A name that nothing has yet."""
-    name = f"live-{datetime.now():%Y%m%d-%H%M%S}"
-    names = (f"{name}.mp4" if not number else f"{name}-{number}.mp4" for number in count())
-    return next(path for path in map(folder.joinpath, names) if not path.exists())
+    def _new_file(self) -> Path:
+        """A name that nothing has yet."""
+        begun = {recorder.path for recorder in self._finishing}
+        name = f"live-{datetime.now():%Y%m%d-%H%M%S}"
+        names = (f"{name}.mp4" if not number else f"{name}-{number}.mp4" for number in count())
+        return next(path for path in map(self._folder.joinpath, names) if path not in begun and not path.exists())

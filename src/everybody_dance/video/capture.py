@@ -177,7 +177,7 @@ class DeviceCamera(_NewestFrame):
                 source.release()
             raise DanceError(
                 "no-camera",
-                f"{name[:1].upper()}{name[1:]} cannot be opened. Is it there, and does no other program use it?",
+                f"There is no picture from {name}. Is it there, and does no other program use it?",
             )
         self._bring(image, 0)
         self._closing = threading.Event()
@@ -317,8 +317,10 @@ def open_camera(which: str, loop: bool = False) -> Camera:
 
 
 def _connected(which: int | str) -> Source | None:
-    # V4L takes its timeout from the environment, FFmpeg from parameters.
+    # V4L takes its timeout from the environment, FFmpeg from parameters. FFmpeg would say on stderr, once a second,
+    # that a lost camera is not there.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(READ_SECONDS))
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * OPEN_SECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * READ_SECONDS]
     before = cv2.getLogLevel()
     cv2.setLogLevel(0)  # a camera that is not there is one sentence, which is ours
@@ -330,8 +332,11 @@ def _connected(which: int | str) -> Source | None:
 
 
 def _picture(source: Source) -> Image | None:
-    there, image = source.read()
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if there and image is not None else None
+    try:
+        there, image = source.read()
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if there and image is not None else None
+    except cv2.error:  # some drivers raise it when the camera is unplugged
+        return None
 
 
 def _without_password(address: str) -> str:

@@ -136,7 +136,9 @@ def _run(show: Live, watch: Watch | None) -> LiveResult:
                     pass
     finally:
         show.stop()
-        over.wait()
+        while not over.is_set():
+            with suppress(KeyboardInterrupt):  # a second Ctrl-C must not cost the recording
+                over.wait()
     if failed:
         raise failed[0]
     return done[0]

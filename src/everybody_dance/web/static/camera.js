@@ -18,35 +18,45 @@ export class OwnCamera {
     this.video.playsInline = true;
     this.canvas = document.createElement("canvas");
     this.running = false;
+    this.wishes = 0; // to start or to stop: the last one counts, whatever the browser answers earlier ones
   }
 
   async start(deviceId) {
     this.stop();
+    const wish = this.wishes;
     if (!navigator.mediaDevices) {
       this.on.error(TEXTS.cameraInsecure);
       return;
     }
     const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
     const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
+    let stream;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which } });
+      stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which } });
     } catch (error) {
-      this.on.error(this.explain(error));
+      if (wish === this.wishes) this.on.error(this.explain(error));
       return;
     }
+    if (wish !== this.wishes) {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.stream = stream;
+    this.running = true;
     this.stream.getVideoTracks()[0].onended = () => this.stop();
     this.video.srcObject = this.stream;
-    await this.video.play();
-    this.running = true;
+    await this.video.play().catch(() => {}); // it was stopped
+    if (wish !== this.wishes) return;
     this.connect();
     this.on.change(true);
   }
 
   stop() {
+    this.wishes += 1;
     if (!this.running) return;
     this.running = false;
     clearTimeout(this.waiting);
-    this.socket.close();
+    this.socket?.close();
     for (const track of this.stream.getTracks()) track.stop();
     this.video.srcObject = null;
     this.on.change(false);

@@ -73,7 +73,8 @@ export class Stage {
     byId("inset").classList.toggle("empty", !this.drawn);
 
     const live = open && status !== null;
-    const counting = live && status.calibrating !== null;
+    // Nobody is looked at while the camera is lost: how to get it back is what is to be read then.
+    const counting = live && status.state !== "lost" && status.calibrating !== null;
     show(byId("countdown"), counting);
     if (counting) setText(byId("count"), status.calibrating > 0 ? String(Math.ceil(status.calibrating)) : TEXTS.holdStill);
     byId("countdown").classList.toggle("words", counting && !(status.calibrating > 0));
