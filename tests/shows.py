@@ -34,7 +34,6 @@ class Status:
     shown: int = 0
     dropped: int = 0
     seen: bool = True
-    mode: str = "every frame"
     size: tuple[int, int] = (640, 320)
     calibrating: float | None = None
     mirror: bool = False

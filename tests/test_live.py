@@ -1078,4 +1078,3 @@ def test_timings() -> None:
     assert timings.rate(200) == 0
     assert timings.whole_rate == pytest.approx(49 / 5.9)
     assert timings.whole_latency == (100, 100)
-    assert live_module.MODE == "every frame"

@@ -32,7 +32,7 @@ from everybody_dance.web.pictures import Encoder, decoded
 from everybody_dance.web.server import MAX_MESSAGE
 from shows import FakeShow
 
-STATUS_KEYS = {"rate", "latency", "stages", "dropped", "mode", "state", "calibrating", "mirror", "frozen", "recording"}
+STATUS_KEYS = {"rate", "latency", "stages", "dropped", "state", "calibrating", "mirror", "frozen", "recording"}
 
 
 @dataclass(frozen=True)

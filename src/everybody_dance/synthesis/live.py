@@ -45,9 +45,6 @@ FEW_CORES = 4
 SOONER = 1.25
 """A pose is begun to be found sooner than it usually takes, by this factor."""
 
-MODE = "every frame"
-"""How people are found."""
-
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -172,7 +169,6 @@ class Live:
             shown=state.shown,
             dropped=self._dropped,
             seen=state.seen,
-            mode=MODE,
             size=self._size,
             calibrating=self._placing.countdown(now),
             follows=controls.follow,

@@ -34,7 +34,6 @@ class LiveStatus:
         stages: median milliseconds of each stage.
         frames, shown, dropped: frames that the camera gave, pictures that came of them, and frames of which none did.
         seen: whether somebody is seen.
-        mode: how people are found.
         size: (W, H) of the picture.
         calibrating: seconds until the person is looked at, 0 while they are; None: nothing is being calibrated.
         follows: who of several people is followed.
@@ -54,7 +53,6 @@ class LiveStatus:
     shown: int
     dropped: int
     seen: bool
-    mode: str
     size: tuple[int, int]
     calibrating: float | None
     follows: str

@@ -21,7 +21,6 @@ export class Numbers {
       latency: milliseconds(status.latency[0]),
       "latency-most": milliseconds(status.latency[1]),
       dropped: TEXTS.droppedOf(status.dropped, status.frames),
-      mode: status.mode,
       from: status.camera,
       size: status.size.join(" × "),
     };

@@ -79,7 +79,6 @@ export const TEXTS = {
   latency: "Delay, median",
   latencyMost: "Delay, 95 % below",
   dropped: "Frames dropped",
-  mode: "People are found",
   from: "From",
   size: "Picture",
   stages: "Time of each stage",
