@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from everybody_dance import keypoints as keypoints_module
 from everybody_dance.keypoints import NOBODY, Keypoints, Pose
 from everybody_dance.pose.causal_filter import CausalFilter
-from everybody_dance.pose.filtering import LONGEST_GAP, clean, fill_gaps, remove_outliers, smooth
+from everybody_dance.pose.filtering import FILLED_CONFIDENCE, LONGEST_GAP, clean, fill_gaps, remove_outliers, smooth
 from everybody_dance.pose.options import SMOOTHINGS
-from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
+from everybody_dance.skeleton import BODY, FACE, LEFT_HAND, Joint
 from figures import clip, standing
 
 
@@ -340,6 +340,24 @@ class TestCausal:
             apart = online.xy[60:] - offline.xy[60 - lag : len(moving) - lag]
             assert np.abs(apart).max() < 0.6  # of 10 pixels
 
+    @pytest.mark.parametrize("astray", [False, True])
+    def test_a_hand_that_is_missed_goes_along_with_its_arm(self, astray: bool) -> None:
+        """At five poses a second: not found, or found where it was before, which is no longer at the arm."""
+        still = standing(200, 400, 300)
+        moved = still.copy()
+        moved[[Joint.LEFT_WRIST, *range(LEFT_HAND.start, LEFT_HAND.stop)]] += (0, 80)
+        filtered, confidence = CausalFilter(5, "none"), np.ones(137, np.float32)
+        filtered.step(Pose(still, confidence))
+        found = moved.copy()
+        found[LEFT_HAND] = still[LEFT_HAND]
+        seen = confidence.copy()
+        seen[LEFT_HAND] = float(astray)
+        for _ in range(2):  # the first jump may be an outlier
+            shown = filtered.step(Pose(found, seen))
+        assert np.allclose(shown.xy[Joint.LEFT_WRIST], moved[Joint.LEFT_WRIST])
+        assert np.allclose(shown.xy[LEFT_HAND], moved[LEFT_HAND])
+        assert (shown.confidence[LEFT_HAND] == FILLED_CONFIDENCE).all()
+
     def test_unknown_smoothing(self) -> None:
         with pytest.raises(ValueError, match="smoothing"):
             CausalFilter(30, "much")
@@ -365,11 +383,12 @@ def test_always_finite_and_never_outside_of_what_was_seen(
     xy = random.uniform(0, 200, (frames, 137, 2)).astype(np.float32)
     confidence = (random.random((frames, 137)) >= missing).astype(np.float32)
     noise = Keypoints(xy, confidence, (200, 200), Fraction(25))
-    for cleaned in (clean(noise, cuts, smoothing), stepped(noise, smoothing, cuts)):
+    # Live, a hand that is missed goes along with its arm.
+    for cleaned, part in ((clean(noise, cuts, smoothing), slice(None)), (stepped(noise, smoothing, cuts), BODY)):
         assert np.isfinite(cleaned.xy).all()
         assert len(cleaned) == frames
-        assert (cleaned.xy >= -1e-2).all()
-        assert (cleaned.xy <= 200.01).all()
+        assert (cleaned.xy[:, part] >= -1e-2).all()
+        assert (cleaned.xy[:, part] <= 200.01).all()
 
 
 def test_unknown_smoothing() -> None:

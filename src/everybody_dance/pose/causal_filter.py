@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from everybody_dance.keypoints import NOBODY, Array, Pose
 from everybody_dance.pose.filtering import (
     FILLED_CONFIDENCE,
+    HELD,
     LONGEST_GAP,
     MEDIAN_REACH,
     OUTLIER,
@@ -24,6 +25,12 @@ from everybody_dance.skeleton import JOINT_COUNT
 SLOWEST = 24.0
 """Poses a second below which a joint may move farther from one to the next before it is said to jump."""
 
+LEFT_BEHIND = 0.1
+"""A hand that is farther from the arm's wrist than this share of the person's extent is not believed; a face likewise.
+
+A detector looks for a hand where it was in the frame before. Where frames are rare, it has left that place.
+"""
+
 EXTENT_SECONDS = 1.0
 """The person's size, which outliers are measured by, is the median over this time."""
 
@@ -35,6 +42,7 @@ class CausalFilter:
       ``OUTLIER_SECONDS``, it really moved and is followed; if it comes back, nobody ever saw it jump. A joint that was
       moving that way already is never held.
     - **Gaps**: a joint that is missing stays where it was, with half of its confidence, for up to ``LONGEST_GAP``.
+      Those of a hand or the face go along with the arm or the head.
     - **Smoothing**: the median over the last ``MEDIAN_REACH``, then an exponential mean with the time constant
       ``SIGMA`` in place of the Gaussian.
 
@@ -87,6 +95,8 @@ class CausalFilter:
             cut: whether it begins a new shot: then everything before is forgotten.
         """
         pose = pose or NOBODY
+        xy, found = without_loose_parts(pose.xy[None], pose.confidence[None], LEFT_BEHIND)
+        pose = Pose(xy[0], found[0])
         if cut:
             self.reset()
         self._age += 1
@@ -98,8 +108,13 @@ class CausalFilter:
         anew = (self._age > self._longest_gap + 1) | (self._follows == 1)
         smoothed = self._shown + np.float32(self._follows) * (wanted - self._shown)
         smoothed = np.where(anew[:, None], wanted, smoothed)
-        self._shown = np.where(believed[:, None], smoothed, self._shown)
+        before, self._shown = self._shown, np.where(believed[:, None], smoothed, self._shown)
         self._believed = np.where(believed[:, None], pose.xy, self._believed)
+        for joint, _, part in HELD:
+            if believed[joint] and self._age[joint] <= self._longest_gap + 1:
+                carried = (self._shown[joint] - before[joint]) * ~believed[part, None]
+                self._shown[part] += carried
+                self._believed[part] += carried
         self._confidence = np.where(believed, pose.confidence, self._confidence)
         self._age[believed] = 0
         held = ~believed & (self._age <= self._longest_gap)

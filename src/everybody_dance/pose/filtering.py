@@ -37,7 +37,7 @@ A detector often misses the first frame or two of a shot, where it has nobody to
 LOOSE = 0.18
 """A hand whose wrist is farther from the arm's than this share of the person's extent is not theirs; nor is a face."""
 
-_HELD = (
+HELD = (
     (Joint.LEFT_WRIST, LEFT_HAND.start, LEFT_HAND),
     (Joint.RIGHT_WRIST, RIGHT_HAND.start, RIGHT_HAND),
     (Joint.NOSE, FACE.start + 30, FACE),
@@ -142,15 +142,16 @@ def extents(xy: Array, confidence: Array) -> NDArray[np.float32]:
     return np.asarray((high - low).max(axis=1), np.float32)
 
 
-def without_loose_parts(xy: Array, confidence: Array) -> tuple[Array, Array]:
+def without_loose_parts(xy: Array, confidence: Array, loose: float = LOOSE) -> tuple[Array, Array]:
     """Hands far from their arm, and a face far from its head, are not found: filling a gap left them behind.
 
     Args:
         xy: (T, 137, 2) in pixels.
         confidence: (T, 137).
+        loose: how far is far, as a share of the person's extent.
     """
-    farthest, confidence = LOOSE * extents(xy, confidence), confidence.copy()
-    for joint, same, part in _HELD:
+    farthest, confidence = loose * extents(xy, confidence), confidence.copy()
+    for joint, same, part in HELD:
         both = (confidence[:, joint] > 0) & (confidence[:, same] > 0)
         apart = np.linalg.norm(xy[:, joint] - xy[:, same], axis=1)
         confidence[both & (apart > farthest), part] = 0
