@@ -394,6 +394,16 @@ def test_the_pages_own_camera_reaches_the_show(chromium: Browser, show: FakeShow
         expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
+def test_a_camera_that_never_was_is_waited_for(
+    chromium: Browser, show: FakeShow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show.running.clear()
+    status = show.status
+    monkeypatch.setattr(show, "status", lambda: replace(status(), state="lost", frames=0))
+    with serve(show, camera=show, open_browser=False) as address, visiting(chromium, address) as page:
+        expect(page.locator("#state")).to_have_text("Waiting")
+
+
 def test_a_camera_that_is_started_twice_is_opened_once(chromium: Browser, show: FakeShow) -> None:
     """A second click while the browser still asks must not leave a camera on that nothing can switch off."""
     count_open = "window.streams.flatMap(s => s.getTracks()).filter(t => t.readyState === 'live').length"

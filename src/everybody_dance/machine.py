@@ -53,5 +53,6 @@ def optional(module: str, extra: str) -> Any:
     except ImportError as error:
         raise UsageError(
             "not-installed",
-            f"The package {module} is not installed here. `pip install 'everybody-dance[{extra}]'` adds it.",
+            f"The package {module} is not installed here. `pip install -c constraints.txt '.[{extra}]'`, in the folder"
+            " of this program's README, adds it.",
         ) from error

@@ -41,4 +41,5 @@ def demo(
         current.say("  metrics.json    all the figures")
         current.say("Likeness to the truth (SSIM in the person's box; 1 is equal, and the result should lead):")
         tell_scores(current, done.scores)
-        current.say("Next, with videos of your own: dance run SOURCE.mp4 TARGET.mp4 --out OUT.mp4")
+        current.say(f"Next, the same live, in your browser: dance live {out / 'subject'} --camera DANCE.mp4")
+        current.say("Or, with videos of your own: dance run SOURCE.mp4 TARGET.mp4 --out OUT.mp4")

@@ -132,8 +132,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.
 Runtime = Annotated[
     RuntimeName,
     typer.Option(
-        help="What paints. auto takes OpenVINO (`pip install 'everybody-dance[openvino]'`) where it is faster here and"
-        " its pictures are PyTorch's."
+        help="What paints. auto takes OpenVINO (the extra openvino) where it is faster here and its pictures are"
+        " PyTorch's."
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")]

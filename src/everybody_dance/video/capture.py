@@ -177,7 +177,8 @@ class DeviceCamera(_NewestFrame):
                 source.release()
             raise DanceError(
                 "no-camera",
-                f"There is no picture from {name}. Is it there, and does no other program use it?",
+                f"There is no picture from {name}. Is it there, and does no other program use it? --camera also takes a"
+                " video file, an address, or browser.",
             )
         self._bring(image, 0)
         self._closing = threading.Event()

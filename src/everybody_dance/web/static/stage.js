@@ -95,6 +95,7 @@ export class Stage {
   state() {
     if (this.connection === "ended") return "ended";
     if (this.connection !== "open" || this.status === null) return "connecting";
+    if (this.status.state === "lost" && this.status.frames === 0) return "waiting"; // for the page's own camera
     if (this.status.state !== "working") return this.status.state;
     return this.status.frozen ? "frozen" : "working";
   }

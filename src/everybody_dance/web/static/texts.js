@@ -60,6 +60,7 @@ export const TEXTS = {
   over: "The video is over.",
   stateWorking: "Live",
   stateConnecting: "Connecting",
+  stateWaiting: "Waiting",
   stateLost: "Camera lost",
   stateEnded: "Ended",
   stateFrozen: "Frozen",
