@@ -1,7 +1,7 @@
 """Networks for other programs and machines, and the runtimes that paint with them: ``export_cases.py`` has the tests.
 
-They run in a process of their own: in one of pytest's that had loaded OpenVINO, a signal that another test sent to its own
-process ended in a segmentation fault. (In the commands Ctrl-C is heard as ever.)
+They run in a process of their own: in one of pytest's that had loaded OpenVINO, a signal that another test sent to its
+own process ended in a segmentation fault. (In the commands Ctrl-C is heard as ever.)
 """
 
 import subprocess
