@@ -142,15 +142,15 @@ def extents(xy: Array, confidence: Array) -> NDArray[np.float32]:
     return np.asarray((high - low).max(axis=1), np.float32)
 
 
-def without_loose_parts(xy: Array, confidence: Array, loose: float = LOOSE) -> tuple[Array, Array]:
+def without_loose_parts(xy: Array, confidence: Array, loose: float | None = None) -> tuple[Array, Array]:
     """Hands far from their arm, and a face far from its head, are not found: filling a gap left them behind.
 
     Args:
         xy: (T, 137, 2) in pixels.
         confidence: (T, 137).
-        loose: how far is far, as a share of the person's extent.
+        loose: how far is far, as a share of the person's extent; ``LOOSE`` by default.
     """
-    farthest, confidence = loose * extents(xy, confidence), confidence.copy()
+    farthest, confidence = (LOOSE if loose is None else loose) * extents(xy, confidence), confidence.copy()
     for joint, same, part in HELD:
         both = (confidence[:, joint] > 0) & (confidence[:, same] > 0)
         apart = np.linalg.norm(xy[:, joint] - xy[:, same], axis=1)
