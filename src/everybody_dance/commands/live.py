@@ -37,7 +37,7 @@ def live(
     camera: Annotated[
         str,
         typer.Option(
-            help="Who is danced after: a camera's number, a video file, which plays in real time, an address, or"
+            help="Whom to follow: a camera's number, a video file, which plays in real time, an address, or"
             " browser for the camera of the device on which the page is open.",
             metavar="N|FILE|URL|browser",
         ),

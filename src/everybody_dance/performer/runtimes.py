@@ -99,8 +99,8 @@ def use_runtime(performer: Performer, name: str) -> None:
     trial = trials[name]
     events.remark(
         "runtime",
-        f"{'OpenVINO, in 8-bit integers,' if name == INT8 else 'OpenVINO'} paints, {trial.speedup:.1f} times as fast as"
-        f" PyTorch here. SSIM of its pictures and PyTorch's is {trial.ssim:.4f}.",
+        f"OpenVINO paints{' in 8-bit integers' if name == INT8 else ''}, {trial.speedup:.1f} times as fast as PyTorch"
+        f" here. SSIM of its pictures and PyTorch's is {trial.ssim:.4f}.",
         runtime=name,
         **asdict(trial),
     )

@@ -1,6 +1,7 @@
 """Who is in a video, and how a detector that sees one person is kept on one of several."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -95,9 +96,7 @@ class Everybody:
         if person == LARGEST:
             return 0
         parts = [track for track in self.tracks if track.prominence >= PLAYS_A_PART * self.tracks[0].prominence]
-        places = [track.usual_x for track in parts]
-        wanted = {"left": 0.0, "right": float(self.size[0]), "centre": self.size[0] / 2}[person]
-        return int(np.argmin([abs(place - wanted) for place in places])) if places else 0
+        return nearest_to(person, [track.usual_x for track in parts], self.size[0])
 
     def save(self, path: Path) -> None:
         """Write to ``path`` (.npz), atomically.
@@ -127,6 +126,23 @@ class Everybody:
         return None
 
 
+def alone_in(image: Image, shown: NDArray[np.bool_]) -> Image:
+    """``image`` (h, w, 3), everything but ``shown`` (h, w) in one colour."""
+    return np.where(shown[..., None], image, image.mean(axis=(0, 1)).astype(np.uint8))
+
+
+def nearest_to(place: str, across: Sequence[float], width: int) -> int:
+    """Which of several people is meant by ``left``, ``right`` or ``centre``; 0 where there is nobody.
+
+    Args:
+        place: one of ``PLACES``.
+        across: x of each of them, in pixels of a picture of that ``width``.
+        width: in pixels.
+    """
+    wanted = {"left": 0.0, "right": float(width), "centre": width / 2}[place]
+    return int(np.argmin([abs(x - wanted) for x in across])) if across else 0
+
+
 class Alone:
     """Shows a detector one of several people, without the others.
 
@@ -143,9 +159,7 @@ class Alone:
     def picture(self, frame: int, image: Image) -> Image:
         """``image`` (h, w, 3), the frame as detectors see it, with everything else in one colour."""
         them = self._everybody.pose(self.who, frame / self._fps)
-        shown = person_mask(them, self._everybody.size, AROUND) & (self.others(frame) == 0)
-        colour = image.mean(axis=(0, 1)).astype(np.uint8)
-        return np.where(shown[..., None], image, colour)
+        return alone_in(image, person_mask(them, self._everybody.size, AROUND) & (self.others(frame) == 0))
 
     def others(self, frame: int) -> Image:
         """uint8 (h, w), as large as detectors see the frame: 255 where the others are, and not the person."""

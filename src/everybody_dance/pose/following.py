@@ -7,7 +7,7 @@ import numpy as np
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Pose
-from everybody_dance.pose.everybody import AROUND, CLOSE, SOMEBODY_ELSE, WITH_CLOTHES
+from everybody_dance.pose.everybody import AROUND, CLOSE, SOMEBODY_ELSE, WITH_CLOTHES, alone_in, nearest_to
 from everybody_dance.pose.options import LARGEST
 from everybody_dance.pose.people import FASTEST, Person, apart, body_centre
 from everybody_dance.pose.who_is_there import BESIDES
@@ -74,7 +74,7 @@ class Follower:
         size = image.shape[1], image.shape[0]
         others = np.any([person_mask(pose, size, WITH_CLOTHES) for pose in self._others], axis=0)
         shown = person_mask(self._pose, size, AROUND) & (~others | person_mask(self._pose, size, CLOSE))
-        return np.where(shown[..., None], image, image.mean(axis=(0, 1)).astype(np.uint8))
+        return alone_in(image, shown)
 
     def recognized(self, people: Sequence[Person], at: float) -> Pose | None:
         """The pose of the one who is followed; None where somebody else was found: then it is time to look."""
@@ -92,8 +92,7 @@ class Follower:
     def _chosen(self, poses: Sequence[Pose], size: tuple[int, int]) -> Pose:
         if self.who == LARGEST:
             return max(poses, key=lambda pose: pose.height)
-        wanted = {"left": 0.0, "right": float(size[0]), "centre": size[0] / 2}[self.who]
-        return min(poses, key=lambda pose: abs(float(body_centre(pose)[0]) - wanted))
+        return poses[nearest_to(self.who, [float(body_centre(pose)[0]) for pose in poses], size[0])]
 
 
 def _nearest(poses: Sequence[Pose], before: Pose) -> Pose | None:

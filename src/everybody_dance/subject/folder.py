@@ -29,6 +29,7 @@ PREPARED = ("frames", MATTES, "keypoints.npz", "plate.png", "plate_known.png", S
 TRAINED = ("training", "model", "evaluation", "ablation")
 """What was made from a preparation, and fits no other."""
 
+
 PREPARING = ".dance-preparing"
 """A new preparation that is being made."""
 
@@ -40,6 +41,11 @@ REPLACED = ".dance-replaced"
 
 _FRAME = re.compile(r"\d{6,}\.jpg")
 """Names of frames, as ``subject.frame_path`` gives them."""
+
+
+def needed(folder: Path) -> list[Path]:
+    """What a dance needs of a subject, or of a performer's model folder: no output may take its place."""
+    return [folder / name for name in (*PREPARED, "model", "training", "model.json")]
 
 
 @contextmanager

@@ -20,13 +20,14 @@ from everybody_dance import events
 from everybody_dance.events import Cancelled, Event, listening
 from everybody_dance.images import Image
 from everybody_dance.machine import usable_cores
-from everybody_dance.performer.engine import kept_memory
+from everybody_dance.performer.engine import kept_memory, torch_threads
 from everybody_dance.performer.performer import Performer
 from everybody_dance.synthesis.backdrop import check_matte, filling, still_background
 from everybody_dance.synthesis.composing import Composer, camera_picture
 from everybody_dance.synthesis.config import LiveConfig
 from everybody_dance.synthesis.finding import Finder, Found, LiveDetector
 from everybody_dance.synthesis.handover import TICK, Handover, Over
+from everybody_dance.synthesis.live_state import Controls, State
 from everybody_dance.synthesis.live_status import LiveResult, LiveStatus, Shown
 from everybody_dance.synthesis.placing import CausalPlacing, Placement
 from everybody_dance.synthesis.recorder import Recordings
@@ -59,39 +60,12 @@ class Placed:
     placement: Placement
 
 
-@dataclass(eq=False)
-class _Controls:
-    """What was asked for; single values, which any thread may set and read."""
-
-    mirror: bool
-    follow: str
-    frozen: bool = False
-    background: str | None = None
-    behind: Image | None = None
-    record: bool = False
-    calibrate: bool = False
-
-
-@dataclass(eq=False)
-class _State:
-    """How far the show is; each value is written by one thread."""
-
-    first: int = 0  # number of the first frame that was taken
-    taken: int = 0  # of the newest one
-    at: float = 0.0  # when that arrived
-    painting: float = 0.0  # since when a picture is being painted; 0: none is
-    last: int = 0  # of the newest frame that was shown
-    shown: int = 0
-    seen: bool = False
-    outside: bool = False  # the person is seen, but stands outside the performer's picture
-
-
 class Live:
     """A show: ``run`` it in one thread, ask and control it from others.
 
     Args:
         performer: who dances.
-        camera: who is danced after; closed at the end.
+        camera: whose frames are followed; closed at the end.
         detector: finds people; whoever made it closes it.
         config: what the user chose.
         out: record into this file from the start.
@@ -117,9 +91,9 @@ class Live:
         self._performer, self._camera = performer, camera
         self._watch = watch
         self._size = performer.manifest.size
-        self._controls = _Controls(config.mirror, config.person, record=out is not None)
+        self._controls = Controls(config.mirror, config.person, record=out is not None)
         self.show_over(config.background)
-        self._state, self._timings = _State(), Timings()
+        self._state, self._timings = State(), Timings()
         self._placing = CausalPlacing(performer.manifest.statistics, self._size, config.smoothing, config.bones)
         self._found: Handover[Found] = Handover()
         self._placed: Handover[Placed] = Handover()
@@ -165,9 +139,9 @@ class Live:
             rate=self._timings.rate(now),
             latency=self._timings.latency(now),
             stages=self._timings.stages(),
-            frames=self._frames,
+            frames=self._state.frames,
             shown=state.shown,
-            dropped=self._dropped,
+            dropped=self._state.dropped,
             seen=state.seen,
             size=self._size,
             calibrating=self._placing.countdown(now),
@@ -244,7 +218,7 @@ class Live:
             DanceError: a stage failed; what was recorded until then is kept. Or the last recording could not be
                 written, which does not end the show.
         """
-        began, threads_before = time.monotonic(), torch.get_num_threads()
+        began = time.monotonic()
         stages = (
             (self._detect, self._found),
             (self._place, self._placed),
@@ -276,7 +250,6 @@ class Live:
         finally:
             self.stop()
             self._camera.close()
-            torch.set_num_threads(threads_before)
             self._tell()
         error = self._error or self._recordings.failure
         if error is not None:
@@ -284,9 +257,9 @@ class Live:
         timings = self._timings
         return LiveResult(
             seconds=time.monotonic() - began,
-            frames=self._frames,
+            frames=self._state.frames,
             shown=self._state.shown,
-            dropped=self._dropped,
+            dropped=self._state.dropped,
             rate=timings.whole_rate,
             latency=timings.whole_latency,
             stages=timings.stages(),
@@ -301,12 +274,9 @@ class Live:
                 now = time.monotonic()
                 if now - said >= 1:
                     said = now
-                    middle, high = self._timings.latency(now)
-                    progress(
-                        self._state.shown,
-                        None,
-                        detail=f"{self._timings.rate(now):.1f} a second, {middle:.0f} ms (95 %: {high:.0f} ms)",
-                    )
+                    rate, (middle, high) = self._timings.rate(now), self._timings.latency(now)
+                    late = f"{middle:.0f} ms late (95 %: {high:.0f} ms)"
+                    progress(self._state.shown, None, detail=f"{rate:.1f} pictures a second, {late}")
                 events.check_cancelled()
 
     def _guard(self, stage: Callable[[], None], target: Handover[Any] | None) -> None:
@@ -375,9 +345,9 @@ class Live:
             self._placed.put(Placed(found.frame, placement))
 
     def _paint(self) -> None:
-        torch.set_num_threads(painting_threads())  # of this thread: each has a number of its own
         stream, shot = Stream(self._performer, self._painted_rate), -1
-        with kept_memory(self._performer.device):
+        # In this thread: each has a number of threads of its own.
+        with torch_threads(painting_threads()), kept_memory(self._performer.device):
             while not self._stopping.is_set():
                 placed = self._placed.take(TICK)
                 if placed is None:
@@ -423,15 +393,6 @@ class Live:
         with self._changed:
             self._newest = Shown(state.shown, picture, camera, state.seen)
             self._changed.notify_all()
-
-    @property
-    def _frames(self) -> int:
-        return self._state.taken - self._state.first + 1 if self._state.first else 0
-
-    @property
-    def _dropped(self) -> int:
-        state = self._state
-        return state.last - state.first + 1 - state.shown if state.shown else 0
 
     def _has(self, after: int) -> bool:
         return self._newest is not None and self._newest.number > after

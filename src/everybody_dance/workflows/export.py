@@ -19,7 +19,7 @@ from everybody_dance.performer.openvino_runtime import INPUTS, OUTPUTS, OpenVino
 from everybody_dance.performer.own_dance import own_inputs
 from everybody_dance.performer.performer import Performer
 from everybody_dance.performer.runtimes import FRAMES, Trial, compare, int8_model
-from everybody_dance.subject.folder import PREPARED
+from everybody_dance.subject.folder import needed
 from everybody_dance.version import VERSION
 
 ONNX, OPENVINO = "onnx", "openvino"
@@ -113,8 +113,7 @@ def _check(request: ExportRequest) -> None:
         raise UsageError("int8-alone", "--int8 goes with --to openvino.")
     if not names_folder(request.out):
         raise UsageError("bad-name", f"{request.out} must be the name of a folder, without a suffix.")
-    owned = [request.performer / name for name in (*PREPARED, "model", "training", "model.json")]
-    check_outputs([request.out], owned)
+    check_outputs([request.out], needed(request.performer))
     optional("onnx", request.to)
     if request.to == OPENVINO:
         openvino()

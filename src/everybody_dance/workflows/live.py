@@ -16,7 +16,7 @@ from everybody_dance.performer.options import AUTO
 from everybody_dance.performer.performer import Performer
 from everybody_dance.performer.runtimes import use_runtime
 from everybody_dance.pose.detector_process import FollowingDetector
-from everybody_dance.subject.folder import PREPARED
+from everybody_dance.subject.folder import needed
 from everybody_dance.synthesis.backdrop import check_background, check_matte, still_background
 from everybody_dance.synthesis.config import LiveConfig
 from everybody_dance.synthesis.handover import TICK
@@ -150,9 +150,8 @@ def _check_recordings(request: LiveRequest, camera: Camera, behind: list[Path]) 
         raise DanceError("cannot-write", f"There is no folder {request.folder} for recordings.")
     if request.out is None:
         return
-    owned = [request.performer / name for name in (*PREPARED, "model", "training", "model.json")]
     fps, sound = RECORDED_RATE, None
-    inputs = [*behind, *owned]
+    inputs = [*behind, *needed(request.performer)]
     if isinstance(camera, FileCamera):
         inputs.append(camera.path)
         fps, sound = camera.fps, camera.path

@@ -22,7 +22,7 @@ from everybody_dance.pose.options import ALL, check_person
 from everybody_dance.retarget.likeness import some_poses
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.retarget.together import can_join
-from everybody_dance.subject.folder import MANIFEST, PREPARED
+from everybody_dance.subject.folder import MANIFEST, needed
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.backdrop import NONE, check_background
 from everybody_dance.synthesis.config import TransferConfig
@@ -188,7 +188,7 @@ def check_transfer(
     """
     check_inputs(source, *inputs)
     written = [out for out in outputs if out is not None]
-    owned = [subject / name for subject in subjects for name in (*PREPARED, "model", "training", "model.json")]
+    owned = [file for subject in subjects for file in needed(subject)]
     poses = pose_place(config.pose)
     behind = [] if config.background is None else check_background(config.background)
     check_outputs(written, [source, *inputs, *behind, *owned, *([] if poses is None else [poses])])
