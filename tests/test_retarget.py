@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from everybody_dance import keypoints as keypoints_module
+from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.errors import DanceError
 from everybody_dance.events import Finding
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.retarget import statistics as statistics_module
 from everybody_dance.retarget.likeness import pose_distances, unlike_frames
@@ -392,11 +394,22 @@ def test_a_dancer_seen_from_behind_has_a_height() -> None:
     assert ground.close_height == pytest.approx(270 * 1.02, rel=0.01)
 
 
-def test_joints_that_land_outside_the_target_frame_are_not_found() -> None:
+def test_joints_that_land_outside_the_target_frame_stay() -> None:
+    """Where a hand is outside the picture, its forearm still reaches to the edge."""
     tall = PoseStatistics(center_x=250, ground=_range(240, 240, 240, 400, 400), hips=None)
     placed = normalize(clip([standing(320, 400, 200)] * 3, SIZE), tall, TARGET_SIZE).keypoints
-    assert not placed.found[:, Joint.NOSE].any()
+    assert placed.found[:, Joint.NOSE].all()
+    assert (placed.xy[:, Joint.NOSE, 1] < 0).all()
     assert placed.found[:, Joint.LEFT_ANKLE].all()
+    assert draw_pose(placed.pose(0), Box(0, 0, *TARGET_SIZE), TARGET_SIZE[1])[0].any()
+
+
+def test_somebody_who_lands_outside_the_target_frame_is_not_seen() -> None:
+    source = clip([standing(x, 400, 200) for x in (100, 320, 540)] * 20, SIZE)
+    fitted = Retargeting.fit(source, measure(source), pose_statistics(source), SIZE)
+    beside = fitted.place(source.pose(0).shifted(-300, 0), 400, -200)
+    assert not beside.found.any()
+    assert not beside.xy.any()
 
 
 def test_place_unchanged_letterboxes() -> None:

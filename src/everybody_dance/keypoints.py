@@ -223,6 +223,11 @@ def in_blocks(function: Callable[[Array, Array], NDArray[Any]], keypoints: Keypo
     return np.concatenate([function(keypoints.xy[part], keypoints.confidence[part]) for part in parts])
 
 
+def is_inside(xy: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """bool (...): which of the places xy (..., 2) lie in a frame of ``size`` (W, H), its edges included."""
+    return np.asarray(((xy >= 0) & (xy <= np.array(size))).all(axis=-1))
+
+
 def with_skull(xy: Array, confidence: Array) -> tuple[Array, Array]:
     """Add ``skeleton.SKULL``, the middle of those ears that were found, as sure as the surer of them.
 
