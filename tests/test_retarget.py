@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from everybody_dance.errors import DanceError
 from everybody_dance.events import Finding
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.detection import Detection
 from everybody_dance.retarget import statistics as statistics_module
 from everybody_dance.retarget.likeness import pose_distances, unlike_frames
 from everybody_dance.retarget.normalize import Normalized, Retargeting, normalize, place_unchanged
@@ -30,6 +32,7 @@ from everybody_dance.retarget.statistics import (
     root,
 )
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, Joint
+from everybody_dance.synthesis import source as source_module
 from figures import FPS, clip, standing
 
 SIZE = (640, 480)
@@ -410,6 +413,17 @@ def test_somebody_who_lands_outside_the_target_frame_is_not_seen() -> None:
     beside = fitted.place(source.pose(0).shifted(-300, 0), 400, -200)
     assert not beside.found.any()
     assert not beside.xy.any()
+
+
+@pytest.mark.parametrize("missing", [LEGS, [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE]])
+def test_the_user_is_told_of_a_source_without_legs(
+    findings: list[Finding], monkeypatch: pytest.MonkeyPatch, missing: list[Joint]
+) -> None:
+    source = _without(_walk_in_depth(), missing)
+    detected = Detection(source, (), "a detector", np.ones(JOINT_COUNT, bool))
+    monkeypatch.setattr(source_module, "detect_video", lambda *_, **__: detected)
+    source_module.read_dance(Path("source.mp4"), TARGET, TARGET_SIZE)
+    assert ("no-legs" in [finding.code for finding in findings]) == (missing is LEGS)
 
 
 def test_place_unchanged_letterboxes() -> None:
