@@ -10,7 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from everybody_dance.appearance.limb_bank import LimbTrack
+from everybody_dance.body_height import body_height
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
@@ -38,7 +39,7 @@ from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.keypoints import CONFIDENT, NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.onnx_files import painter_onnx
@@ -48,10 +49,10 @@ from everybody_dance.performer.runtime import Runtime
 from everybody_dance.performer.runtimes import compare, int8_model
 from everybody_dance.pose import who_is_there
 from everybody_dance.pose.detection import detect_video
-from everybody_dance.pose.detector_process import DetectorPool
+from everybody_dance.pose.detector_process import DetectorPool, shrunk
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 from everybody_dance.pose.options import DEFAULT_DETECTOR
-from everybody_dance.skeleton import ANKLES, Joint
+from everybody_dance.skeleton import ANKLES, HIPS, KNEES, Joint
 from everybody_dance.subject.prepare.plate import clean_plate
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
@@ -389,6 +390,48 @@ def _write(path: Path, frames: list[Image], rate: Fraction) -> None:
     with VideoWriter(path, (frames[0].shape[1], frames[0].shape[0]), rate) as writer:
         for frame in frames:
             writer.write(frame)
+
+
+@app.command()
+def cut(video: Path, frames: int = 300) -> None:
+    """How good the detector's guesses below the picture's edge are, for VIDEO cut off ever higher.
+
+    The median distance from what is found in the whole picture, in percent of the body's height, over the joints that
+    are cut off and surely seen in the whole picture; and the share of these that is guessed at all.
+    """
+    with VideoReader(video) as reader:
+        pictures = [shrunk(frame) for frame in islice(reader, frames)]
+    size = pictures[0].shape[1], pictures[0].shape[0]
+    whole = _followed(pictures, size)
+    hips, knees, ankles = (
+        float(np.median(whole.xy[whole.person_seen][:, joints, 1])) for joints in (HIPS, KNEES, ANKLES)
+    )
+    height = float(np.median(body_height(whole.xy, whole.confidence)))
+    print("| the picture ends | knees | guessed | ankles | guessed |\n|---|---|---|---|---|")
+    for place, edge in {
+        "at the shins": (knees + ankles) / 2,
+        "at the knees": knees,
+        "at the thighs": (hips + knees) / 2,
+        "at the hips": hips,
+    }.items():
+        bottom = round(edge)
+        found = _followed([np.ascontiguousarray(picture[:bottom]) for picture in pictures], (size[0], bottom))
+        row = ""
+        for joints in (KNEES, ANKLES):
+            gone = (whole.confidence[:, joints] >= CONFIDENT) & (whole.xy[:, joints, 1] > bottom)
+            guessed = gone & found.found[:, joints]
+            apart = np.linalg.norm(found.xy[:, joints] - whole.xy[:, joints], axis=2)[guessed]
+            distance = f"{100 * np.median(apart) / height:.1f} %" if guessed.any() else ""
+            row += f" {distance} | {guessed.sum() / max(gone.sum(), 1):.2f} |" if gone.any() else " | |"
+        print(f"| {place} |{row}", flush=True)
+
+
+def _followed(pictures: list[Image], size: tuple[int, int]) -> Keypoints:
+    """What the detector finds in successive pictures of ``size`` (W, H)."""
+    detector = MediaPipeDetector(mattes=False)
+    with closing(detector):
+        people = [detector.people(picture) for picture in pictures]
+    return Keypoints.of([each[0].pose if each else NOBODY for each in people], size, RATE)
 
 
 @app.command()

@@ -25,8 +25,8 @@ is kept, with as little confidence.
 OUTSIDE = 0.25
 """Confidence of a joint outside the picture, which is always a guess (below ``keypoints.CONFIDENT``).
 
-Nobody sees it, so its visibility says nothing. The guesses are good: where the picture ends at the shins, the knees or
-the thighs, the median ankle is off by 3 to 11 % of the body's height, knees by 3 to 5 % (three real clips, cut).
+Nobody sees it, so its visibility says nothing. The guesses are good: where the picture ends anywhere between shins and
+hips, the median knee is off by 2 to 7 % of the body's height, and the median ankle by 4 to 15 % (docs/benchmarks.md).
 """
 
 BELOW = 0.8

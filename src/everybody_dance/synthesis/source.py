@@ -18,15 +18,13 @@ from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import fit_whole, normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
-from everybody_dance.skeleton import Joint
+from everybody_dance.skeleton import KNEES
 
 UNLIKE_WORTH_SAYING = 0.03
 """The user is told when more than this share of a dance is unlike the footage."""
 
 LEGLESS_WORTH_SAYING = 0.3
 """The user is told when no knee is found in more than this share of a dance."""
-
-KNEES = [Joint.RIGHT_KNEE, Joint.LEFT_KNEE]
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,8 @@ def _warn_of_legs(source: Keypoints) -> None:
     if share > LEGLESS_WORTH_SAYING:
         events.warn(
             "no-legs",
-            f"In {100 * share:.0f} % of the dance no legs are known, so the result has none there: the source has to show"
-            " the dancer from the waist up at least.",
+            f"In {100 * share:.0f} % of the dance no legs are known, so the result has none there. The source should"
+            " show the dancer from the waist up at least.",
             share=share,
         )
 
