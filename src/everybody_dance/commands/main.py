@@ -13,7 +13,6 @@ import typer
 from everybody_dance.commands.benchmark import benchmark
 from everybody_dance.commands.compare import compare
 from everybody_dance.commands.console import (
-    FAILED,
     INTERRUPTED,
     INTERRUPTED_MESSAGE,
     WRONG_USAGE,
@@ -30,6 +29,7 @@ from everybody_dance.commands.prepare import prepare
 from everybody_dance.commands.run import run
 from everybody_dance.commands.train import train
 from everybody_dance.commands.transfer import transfer
+from everybody_dance.failures import FAILED
 from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
