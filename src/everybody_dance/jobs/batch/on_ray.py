@@ -4,17 +4,21 @@ Ray only says where: an actor is a ``WorkerProcess`` on some machine, so a row i
 travel, frames never do. A row whose machine is lost goes to another one, and machines that join are used.
 """
 
+import io
 import logging
+import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
+from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.jobs.batch.ledger import Ledger, Result
 from everybody_dance.jobs.batch.local import CORES_EACH, MEMORY_EACH
@@ -32,6 +36,9 @@ ATTEMPTS = 3
 SECONDS_BETWEEN_LOOKS = 1.0
 """So often it is looked whether machines have joined."""
 
+SECONDS_BEFORE_TELLING = 20.0
+"""So long the cluster may have no place before the user is told."""
+
 OBJECT_STORE = 100 << 20
 """Bytes for what Ray passes on, on this machine: requests and figures."""
 
@@ -48,17 +55,32 @@ def dance_on_ray(rows: Sequence[Row], ledger: Ledger, workers: int | None = None
     # Whoever reaches a cluster can run programs on it; and nothing is reported to anybody.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or its threads' prints would come at the end, from the main thread
     ray = optional("ray", "ray")
     begun_here = not ray.is_initialized()
-    if begun_here:
-        _connect(ray)
-    crew = _Crew(ray, rows, ledger, workers)
-    try:
-        yield from crew.dance()
-    finally:
-        crew.stop()
+    with redirect_stdout(_WithoutRay(sys.stdout)):
         if begun_here:
-            ray.shutdown()
+            _connect(ray)
+        crew = _Crew(ray, rows, ledger, workers)
+        try:
+            yield from crew.dance()
+        finally:
+            crew.stop()
+            if begun_here:
+                ray.shutdown()
+
+
+class _WithoutRay(io.TextIOBase):
+    """A stream without what Ray's threads print: pages about machines that were lost, which nothing switches off."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.current_thread().name.startswith("ray_") else self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _connect(ray: Any) -> None:
@@ -127,6 +149,7 @@ class _Crew:
         self._lost: Counter[int] = Counter()
         self._members: list[_Member] = []
         self._failed_starts = 0
+        self._waits_since = time.monotonic()
         self._options = self._needs()
         self._actor = ray.remote(max_concurrency=2, max_restarts=0, **self._options)(Dancer)
 
@@ -142,6 +165,7 @@ class _Crew:
             if not waiting:
                 continue
             answered, _ = self._ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
+            self._tell_of_waiting()
             for member in [member for member in self._members if member.answer in answered]:
                 yield from self._answered(member)
 
@@ -153,6 +177,14 @@ class _Crew:
                 self._ray.wait(asked, num_returns=len(asked), timeout=SECONDS_TO_STOP + SECONDS_TO_END + 1)
         for member in self._members:
             self._ray.kill(member.handle)
+
+    def _tell_of_waiting(self) -> None:
+        """Say once that the cluster has no place."""
+        if any(member.row is not None for member in self._members):
+            self._waits_since = time.monotonic()
+        elif time.monotonic() - self._waits_since > SECONDS_BEFORE_TELLING:
+            self._waits_since = math.inf
+            events.remark("no-place", "The cluster has no free place for a worker yet. The batch waits for one.")
 
     def _needs(self) -> dict[str, Any]:
         """What an actor takes of a machine."""
