@@ -21,15 +21,22 @@ if TYPE_CHECKING:
     from everybody_dance.training.config import TrainConfig
     from everybody_dance.video.capture import PushedCamera
     from everybody_dance.workflows.compare import CompareRequest, compare
-    from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest, evaluate
+    from everybody_dance.workflows.evaluate import AblationRequest, evaluate
     from everybody_dance.workflows.export import ExportRequest, ExportResult, export
     from everybody_dance.workflows.live import LiveRequest, live
     from everybody_dance.workflows.people import PeopleRequest, PeopleResult, people
     from everybody_dance.workflows.performers import OpenPerformer, open_performer
-    from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
+    from everybody_dance.workflows.prepare import PrepareResult, prepare
+    from everybody_dance.workflows.requests import (
+        EvaluateRequest,
+        PrepareRequest,
+        PreviewRequest,
+        TrainRequest,
+        TransferRequest,
+    )
     from everybody_dance.workflows.run import RunRequest, RunResult, run
-    from everybody_dance.workflows.train import TrainRequest, TrainResult, train
-    from everybody_dance.workflows.transfer import PreviewRequest, TransferRequest, preview, transfer
+    from everybody_dance.workflows.train import TrainResult, train
+    from everybody_dance.workflows.transfer import preview, transfer
 
 _HOMES = {
     "errors": ("DanceError", "UsageError"),
@@ -42,15 +49,16 @@ _HOMES = {
     "training.config": ("TrainConfig",),
     "video.capture": ("PushedCamera",),
     "workflows.compare": ("CompareRequest", "compare"),
-    "workflows.evaluate": ("AblationRequest", "EvaluateRequest", "evaluate"),
+    "workflows.evaluate": ("AblationRequest", "evaluate"),
     "workflows.export": ("ExportRequest", "ExportResult", "export"),
     "workflows.live": ("LiveRequest", "live"),
     "workflows.people": ("PeopleRequest", "PeopleResult", "people"),
     "workflows.performers": ("OpenPerformer", "open_performer"),
-    "workflows.prepare": ("PrepareRequest", "PrepareResult", "prepare"),
+    "workflows.prepare": ("PrepareResult", "prepare"),
+    "workflows.requests": ("EvaluateRequest", "PrepareRequest", "PreviewRequest", "TrainRequest", "TransferRequest"),
     "workflows.run": ("RunRequest", "RunResult", "run"),
-    "workflows.train": ("TrainRequest", "TrainResult", "train"),
-    "workflows.transfer": ("PreviewRequest", "TransferRequest", "preview", "transfer"),
+    "workflows.train": ("TrainResult", "train"),
+    "workflows.transfer": ("preview", "transfer"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

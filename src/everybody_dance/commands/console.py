@@ -14,12 +14,11 @@ import typer
 from rich.console import Console
 
 from everybody_dance.commands.bars import Bars
-from everybody_dance.errors import DanceError
 from everybody_dance.events import Artifact, Event, Finding, Progress, listening
-from everybody_dance.files import explain_failure
+from everybody_dance.failures import explained
 from everybody_dance.jsonio import dumps
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+WRONG_USAGE, INTERRUPTED = 2, 130
 INTERRUPTED_MESSAGE = "Interrupted. What was done is kept; the same command continues."
 
 
@@ -134,20 +133,6 @@ def session(command: str, as_json: bool, debug: bool) -> Iterator[Session]:
         current.finish(code, message)
         raise typer.Exit(exit_code) from error
     current.finish()
-
-
-def explained(error: Exception) -> tuple[str, str, int]:
-    """(code, message, exit code) of whatever went wrong."""
-    if isinstance(error, OSError):
-        plain = explain_failure(error)
-        error = plain if isinstance(plain, DanceError) else error
-    if isinstance(error, DanceError):
-        return error.code, error.message, error.exit_code
-    # PyTorch's own is known by name, so that nobody waits for PyTorch to hear of an error.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "out-of-memory", "The memory ran out. Use a smaller --height, or close other programs.", FAILED
-    what = f"{type(error).__name__}: {error}".strip().rstrip(":").splitlines()[0]
-    return "unexpected", f"Something went wrong that should not have ({what}). --debug shows where.", FAILED
 
 
 def printable(text: str) -> str:

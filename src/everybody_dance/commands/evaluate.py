@@ -8,6 +8,7 @@ import typer
 
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
+from everybody_dance.workflows.requests import EvaluateRequest
 
 if TYPE_CHECKING:
     from everybody_dance.workflows.evaluate import Measured
@@ -40,7 +41,7 @@ def evaluate(
     With --ablation the paper's three variants are trained for equally many steps (in SUBJECT/ablation) and compared.
     """
     with session("evaluate", as_json, debug) as current:
-        from everybody_dance.workflows.evaluate import AblationRequest, EvaluateRequest
+        from everybody_dance.workflows.evaluate import AblationRequest
         from everybody_dance.workflows.evaluate import evaluate as work
 
         request = EvaluateRequest(

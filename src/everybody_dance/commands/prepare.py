@@ -8,6 +8,7 @@ import typer
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
+from everybody_dance.workflows.requests import PrepareRequest
 
 if TYPE_CHECKING:
     from everybody_dance.workflows.prepare import PrepareResult
@@ -30,7 +31,6 @@ def prepare(
     """
     with session("prepare", as_json, debug) as current:
         from everybody_dance.subject.folder import SHEET
-        from everybody_dance.workflows.prepare import PrepareRequest
         from everybody_dance.workflows.prepare import prepare as work
 
         request = PrepareRequest(

@@ -8,6 +8,7 @@ import typer
 from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
 from everybody_dance.training.config import TrainConfig
+from everybody_dance.workflows.requests import TrainRequest
 
 if TYPE_CHECKING:
     from everybody_dance.evaluation.held_out import Evaluation
@@ -60,7 +61,6 @@ def train(
             device=device,
             vgg_weights=vgg_weights,
         )
-        from everybody_dance.workflows.train import TrainRequest
         from everybody_dance.workflows.train import train as work
 
         result = work(TrainRequest(subject=subject, config=config, begin_again=restart, download_vgg=download_vgg))

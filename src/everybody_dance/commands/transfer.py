@@ -10,6 +10,7 @@ from everybody_dance.commands.console import Session, session
 from everybody_dance.errors import UsageError
 from everybody_dance.pose.options import ALL
 from everybody_dance.synthesis.config import TransferConfig
+from everybody_dance.workflows.requests import PreviewRequest, TransferRequest
 
 if TYPE_CHECKING:
     from everybody_dance.synthesis.transfer import Transfer
@@ -77,7 +78,7 @@ def transfer(
             background=background,
             shadow=shadow == options.KEEP,
         )
-        from everybody_dance.workflows.transfer import PreviewRequest, TransferRequest, preview
+        from everybody_dance.workflows.transfer import preview
         from everybody_dance.workflows.transfer import transfer as work
 
         if preview_normalization:

@@ -20,8 +20,9 @@ from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.presets import AS_FILMED, PRESETS
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.workflows.evaluate import Measured, same_detector, weights_at_hand, write_report
-from everybody_dance.workflows.prepare import PrepareRequest, prepare
-from everybody_dance.workflows.train import TrainRequest, train, train_with_progress
+from everybody_dance.workflows.prepare import prepare
+from everybody_dance.workflows.requests import PrepareRequest, TrainRequest
+from everybody_dance.workflows.train import train, train_with_progress
 
 BENCHMARK_MINUTES = 4.5
 """Of each training, unless told otherwise."""

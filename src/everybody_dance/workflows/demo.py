@@ -15,8 +15,9 @@ from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.transfer import Transfer
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.video.reader import VideoReader
-from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
-from everybody_dance.workflows.train import TrainRequest, TrainResult, train
+from everybody_dance.workflows.prepare import PrepareResult, prepare
+from everybody_dance.workflows.requests import PrepareRequest, TrainRequest
+from everybody_dance.workflows.train import TrainResult, train
 from everybody_dance.workflows.transfer import find_dance, paint
 
 DEMO_MINUTES = 2.0

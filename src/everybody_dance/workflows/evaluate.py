@@ -28,28 +28,7 @@ from everybody_dance.pose.detector_process import FollowingDetector
 from everybody_dance.pose.detectors import DETECTORS
 from everybody_dance.subject.subject import Subject
 from everybody_dance.training.config import TrainConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateRequest:
-    """A measurement.
-
-    Attributes:
-        subject: folder of a trained subject.
-        frames: held-out frames that are painted, at most.
-        device: where to compute.
-        vgg_weights, lpips_weights: files; None: those at hand.
-        download_lpips: download AlexNet for LPIPS where no weights are at hand.
-        command: how the user asked for it, for the report.
-    """
-
-    subject: Path
-    frames: int = 300
-    device: str = "auto"
-    vgg_weights: Path | None = None
-    lpips_weights: Path | None = None
-    download_lpips: bool = False
-    command: tuple[str, ...] = ()
+from everybody_dance.workflows.requests import EvaluateRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,38 +1,13 @@
 """Footage of a person to a subject."""
 
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from everybody_dance import events
 from everybody_dance.events import Cancellation, Listener, listening
-from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.subject.prepare.prepare import prepare as prepare_subject
 from everybody_dance.subject.subject import Subject
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareRequest:
-    """A preparation.
-
-    Attributes:
-        footage: videos of one person in one place.
-        subject: folder of the subject.
-        pose: where the poses come from, as in ``TransferConfig``.
-        person: which of several people, as in ``TransferConfig``; a number counts the people of each video.
-        height: of the prepared frames in pixels; None: 512, or less where the footage is smaller.
-        fps: of the prepared frames; None: 30, or less where the footage is slower.
-        holdout: seconds at each clip's end that are kept from training; None: a tenth, at most 10.
-    """
-
-    footage: tuple[Path, ...]
-    subject: Path
-    pose: str = DEFAULT_DETECTOR
-    person: str = LARGEST
-    height: int | None = None
-    fps: Fraction | None = None
-    holdout: float | None = None
+from everybody_dance.workflows.requests import PrepareRequest
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.synthesis.source import unlike_share
 from everybody_dance.synthesis.transfer import Transfer
 from everybody_dance.training.config import TrainConfig
-from everybody_dance.workflows.prepare import PrepareRequest, PrepareResult, prepare
-from everybody_dance.workflows.train import TrainRequest, TrainResult, train
+from everybody_dance.workflows.prepare import PrepareResult, prepare
+from everybody_dance.workflows.requests import PrepareRequest, TrainRequest
+from everybody_dance.workflows.train import TrainResult, train
 from everybody_dance.workflows.transfer import check_transfer, find_dance, paint
 
 

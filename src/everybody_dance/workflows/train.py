@@ -1,6 +1,6 @@
 """A subject to a performer, measured on what was held out."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from everybody_dance import events
@@ -16,23 +16,7 @@ from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import TrainingProgress
 from everybody_dance.training.loop import train as train_performer
 from everybody_dance.training.processes import first_process
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """A training.
-
-    Attributes:
-        subject: folder of a prepared subject.
-        config: what to train, and how long.
-        begin_again: remove what was trained before.
-        download_vgg: download VGG-19 for the perceptual loss where it is not at hand (548 MB, once).
-    """
-
-    subject: Path
-    config: TrainConfig = field(default_factory=TrainConfig)
-    begin_again: bool = False
-    download_vgg: bool = False
+from everybody_dance.workflows.requests import TrainRequest
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The trained person dances what somebody else danced."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -14,9 +14,7 @@ from everybody_dance.files import check_inputs, check_outputs, names_folder
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.model_files import Model
-from everybody_dance.performer.options import TORCH
 from everybody_dance.performer.performer import Performer
-from everybody_dance.performer.runtimes import use_runtime
 from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
 from everybody_dance.retarget.likeness import some_poses
@@ -32,55 +30,8 @@ from everybody_dance.synthesis.transfer import Transfer, check_mattes, transfer_
 from everybody_dance.video.frames import check_folder_writable
 from everybody_dance.video.reader import probe
 from everybody_dance.video.writer import check_writable
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferRequest:
-    """A transfer.
-
-    Attributes:
-        performer: folder of a trained subject, or a performer's model folder.
-        source: video of somebody dancing.
-        out: the video to write; a name without a suffix is a folder, new or empty, for PNG frames.
-        members: performers who dance with the first one, in the first one's place, each with the person of the source
-            whom they follow, as ``TransferConfig.person``.
-        config: how the dance is read and placed.
-        compare: also write ``OUT.comparison.mp4``, source, pose and result side by side.
-        device: where to compute.
-        runtime: what paints, one of ``RUNTIMES`` (``performer.options``). The default is PyTorch, so that the same
-            dance is the same pictures whatever else a machine has installed.
-    """
-
-    performer: Path
-    source: Path
-    out: Path
-    members: tuple[tuple[Path, str], ...] = ()
-    config: TransferConfig = field(default_factory=TransferConfig)
-    compare: bool = False
-    device: str = "auto"
-    runtime: str = TORCH
-
-    @property
-    def comparison(self) -> Path | None:
-        """Where the comparison is written, if it is."""
-        return self.out.with_suffix(".comparison.mp4") if self.compare else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreviewRequest:
-    """A preview of where a dance will land; the subject need not be trained.
-
-    Attributes:
-        subject: folder of a subject, or a performer's model folder.
-        source: video of somebody dancing.
-        out: the video to write.
-        config: how the dance is read; it is always normalized.
-    """
-
-    subject: Path
-    source: Path
-    out: Path
-    config: TransferConfig = field(default_factory=TransferConfig)
+from everybody_dance.workflows.loaded import LoadedPerformers
+from everybody_dance.workflows.requests import PreviewRequest, TransferRequest
 
 
 @dataclass(frozen=True)
@@ -99,7 +50,11 @@ class PreviewResult:
 
 
 def transfer(
-    request: TransferRequest, listener: Listener | None = None, cancellation: Cancellation | None = None
+    request: TransferRequest,
+    listener: Listener | None = None,
+    cancellation: Cancellation | None = None,
+    *,
+    performers: LoadedPerformers | None = None,
 ) -> Transfer:
     """Make the trained person dance the source's dance.
 
@@ -107,6 +62,7 @@ def transfer(
         request: who dances what.
         listener: told findings, progress and artifacts.
         cancellation: lets another thread stop it; then nothing is written.
+        performers: where performers are kept loaded from one transfer to the next; None: they are loaded for this one.
 
     Raises:
         DanceError, UsageError: something cannot be read or written, which is found out before the work begins.
@@ -120,8 +76,9 @@ def transfer(
             raise UsageError("all-with-others", "--person all leaves nobody to dance --with: choose one of both.")
         for _, person in request.members:
             check_person(person)
-        performer = _load(request.performer, request)
-        others = [(_load(folder, request), person) for folder, person in request.members]
+        loaded = (performers or LoadedPerformers()).those_in(folders, request.device, request.runtime)
+        performer = loaded[0]
+        others = [(member, person) for member, (_, person) in zip(loaded[1:], request.members, strict=True)]
         everybody = config.person == ALL
         check_mattes([performer, *(member for member, _ in others)], config.background, together=everybody)
 
@@ -254,12 +211,6 @@ def paint(
     if done.comparison is not None:
         events.wrote("comparison", done.comparison)
     return done
-
-
-def _load(folder: Path, request: TransferRequest) -> Performer:
-    performer = Model(folder).load(request.device)
-    use_runtime(performer, request.runtime)
-    return performer
 
 
 def _check_different(dances: Sequence[Dance], source: Path) -> None:
