@@ -1,0 +1,118 @@
+"""What the page shows, and its changes on a WebSocket.
+
+A page asks (``{"next": true}``) when it has drawn the last message, and is then told what has changed since: at most
+twenty times a second, and never with anything waiting in line.
+"""
+
+import time
+from dataclasses import asdict
+from threading import Lock
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import WebSocket, WebSocketDisconnect
+
+from everybody_dance.jsonio import dumps
+from everybody_dance.studio.live_show import LiveShow
+from everybody_dance.studio.studio import Studio
+from everybody_dance.web.answers import MESSAGE_TOO_BIG, TOO_MANY
+
+INTERVAL = 0.05
+"""Seconds between messages at least."""
+
+QUIET = 3.0
+"""Seconds after which a page is told that nothing has changed, so that it knows that the program is there."""
+
+LOOK_AGAIN = 2.0
+"""Seconds after which folders are read anew, since the command line may have changed them; half when work goes on."""
+
+MAX_PAGES = 16
+MAX_LENGTH = 100
+
+Sections = dict[str, dict[str, Any]]
+
+
+class State:
+    """What the page shows: by section (people, dances, results, jobs, disk, live), and by id in each."""
+
+    def __init__(self, studio: Studio, live: LiveShow) -> None:
+        self._studio = studio
+        self._live = live
+        self._lock = Lock()
+        self._library: Sections = {}
+        self._seen = -1
+        self._looked = 0.0
+
+    def now(self) -> Sections:
+        """Everything, as JSON can say it."""
+        studio = self._studio
+        live = self._live.state
+        jobs = {str(job.id): asdict(job) for job in studio.board.jobs()}
+        with self._lock:
+            wait = LOOK_AGAIN / 2 if any(job["state"] == "running" for job in jobs.values()) else LOOK_AGAIN
+            changes, now = studio.changes, time.monotonic()
+            if changes != self._seen or now - self._looked > wait:
+                self._seen, self._looked = changes, now
+                self._library = {
+                    "people": {person.id: asdict(person) for person in studio.people()},
+                    "dances": {dance.id: asdict(dance) for dance in studio.dances()},
+                    "results": {result.id: asdict(result) for result in studio.results()},
+                    "disk": {"disk": asdict(studio.disk()) | {"folder": str(studio.folder.root)}},
+                }
+            return {**self._library, "jobs": jobs, "live": {} if live is None else {"live": asdict(live)}}
+
+
+def changed(before: Sections, now: Sections) -> Sections:
+    """What has to be told: by section and id, the new value, or None for what has gone."""
+    found: Sections = {}
+    for section, values in now.items():
+        old = before.get(section, {})
+        told = {key: value for key, value in values.items() if old.get(key) != value}
+        told |= {key: None for key in old if key not in values}
+        if told:
+            found[section] = told
+    return found
+
+
+class Feed:
+    """Serves ``/api/events``."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._pages = anyio.Semaphore(MAX_PAGES)
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Until the page leaves."""
+        await socket.accept()
+        try:
+            self._pages.acquire_nowait()
+        except anyio.WouldBlock:
+            await socket.close(TOO_MANY)
+            return
+        try:
+            await self._talk(socket)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._pages.release()
+
+    async def _talk(self, socket: WebSocket) -> None:
+        known: Sections = {}
+        first = True
+        while True:
+            text = await socket.receive_text()
+            if len(text) > MAX_LENGTH:
+                await socket.close(MESSAGE_TOO_BIG)
+                return
+            until = time.monotonic() + QUIET
+            while True:
+                now = await run_sync(self._state.now)
+                told = changed(known, now)
+                if told or first or time.monotonic() > until:
+                    break
+                await anyio.sleep(INTERVAL)
+            known = now
+            await socket.send_text(dumps({"whole": first, "changed": told}))
+            first = False
+            await anyio.sleep(INTERVAL)
