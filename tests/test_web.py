@@ -164,7 +164,7 @@ def test_every_text_of_the_page_is_there_and_used() -> None:
     scripts = "".join(file.read_text() for file in STATIC.glob("*.js"))
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', (STATIC / "live.html").read_text()))
     used |= set(re.findall(r"TEXTS\.(\w+)", scripts))
-    used |= set(re.findall(r"\btexts\.(\w+)", scripts))
+    used |= set(re.findall(r"document\.title = texts\.(\w+)", scripts))
     used |= {f"state{state}" for state in ("Working", "Connecting", "Waiting", "Lost", "Ended", "Frozen")}
     assert have == used
 

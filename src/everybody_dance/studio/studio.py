@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,7 @@ from everybody_dance.studio.archives import pack
 from everybody_dance.studio.command_lines import command_line
 from everybody_dance.studio.disk import Disk, check_room, disk_of
 from everybody_dance.studio.folder import StudioFolder, clean, entry, free, visible
-from everybody_dance.studio.jobs_board import JobsBoard, titled
+from everybody_dance.studio.jobs_board import UNFINISHED, JobsBoard, JobSummary, titled
 from everybody_dance.studio.limited import unpacked
 from everybody_dance.studio.people import STUDIO_FILE, PersonSummary, own_files, stamp, summary
 from everybody_dance.studio.portraits import Pictures
@@ -181,14 +181,13 @@ class Studio:
 
     def results(self) -> list[ResultSummary]:
         """What was made, the newest first."""
-        made = {job.result: job for job in self.board.all() if job.result is not None}
         found = []
         for path in visible(self.folder.results):
             if path.suffix.lower() not in VIDEOS or path.name.endswith(COMPARISON) or not path.is_file():
                 continue
-            job, comparison = made.get(path.name), path.with_suffix(COMPARISON)
+            comparison = path.with_suffix(COMPARISON)
             size = sum(file.stat().st_size for file in (path, comparison) if file.exists())
-            who, what = (None, None) if job is None else (job.person, job.dance)
+            who, what = _about(path)
             found.append(ResultSummary(path.name, stamp(path), size, comparison.exists(), who, what))
         return sorted(found, key=lambda result: -result.picture)
 
@@ -228,8 +227,8 @@ class Studio:
 
     # People
 
-    def add_person(self, upload: str, name: str, who: str = LARGEST) -> int:
-        """A new person from a whole upload, and the job that prepares them.
+    def add_person(self, upload: str, name: str, who: str = LARGEST) -> tuple[str, int]:
+        """A new person from a whole upload; returns their name, and the job that prepares them.
 
         Args:
             upload: id of a video.
@@ -245,7 +244,7 @@ class Studio:
         _move(video, folder / f"footage{video.suffix}")
         write_text(folder / STUDIO_FILE, json.dumps({"footage": [f"footage{video.suffix}"]}))
         self.uploads.remove(upload)
-        return self.prepare(folder.name, who)
+        return folder.name, self.prepare(folder.name, who)
 
     def prepare(self, person: str, who: str = LARGEST) -> int:
         """The job that prepares a person's footage."""
@@ -272,7 +271,10 @@ class Studio:
     def rename_person(self, person: str, name: str) -> str:
         """Give a person another name, which is their folder's; returns it."""
         folder = self._idle(person)
-        return self._rename(folder, clean(name, "person"), "")
+        renamed = self._rename(folder, clean(name, "person"), "")
+        if renamed != person:
+            self._forget_person(person)
+        return renamed
 
     def deletion_of_person(self, person: str) -> Deletion:
         """What deleting a person would do."""
@@ -283,6 +285,7 @@ class Studio:
         """Delete what the program made of a person, and the footage that the studio put there."""
         folder = self._idle(person)
         removal.remove(removal.removal_of_person(folder), folder)
+        self._forget_person(person)
         self._changes += 1
 
     def export(self, person: str) -> Path:
@@ -356,10 +359,11 @@ class Studio:
         """Give a result another name, and its comparison too; returns its id."""
         path = self.result(result)
         comparison = path.with_suffix(COMPARISON)
-        renamed = self._rename(path, clean(name, "result"), path.suffix)
-        if comparison.is_file():
-            os.rename(comparison, (self.folder.results / renamed).with_suffix(COMPARISON))
-        return renamed
+        target = self.folder.results / self._rename(path, clean(name, "result"), path.suffix)
+        for old, new in ((comparison, target.with_suffix(COMPARISON)), (_about_file(path), _about_file(target))):
+            if old.is_file() and old != new:
+                os.rename(old, new)
+        return target.name
 
     def deletion_of_result(self, result: str) -> Deletion:
         """What deleting a result would do."""
@@ -369,7 +373,7 @@ class Studio:
     def delete_result(self, result: str) -> None:
         """Delete a result and its comparison."""
         path = self.result(result)
-        removal.remove(removal.removal_of(path, path.with_suffix(COMPARISON)))
+        removal.remove(removal.removal_of(path, path.with_suffix(COMPARISON), _about_file(path)))
         self._changes += 1
 
     # Dancing
@@ -379,15 +383,36 @@ class Studio:
         check_room(self.folder.root)
         if not (self.person(wish.person) / "model" / "model.json").is_file():
             raise DanceError("no-model", f"{wish.person} is not trained yet.")
-        return self._submit(TRANSFER, self._transfer(wish), wish.person, wish.dance)
+        request = self._transfer(wish)
+        write_text(_about_file(request.out), json.dumps({"person": wish.person, "dance": wish.dance}))
+        return self._submit(TRANSFER, request, wish.person, wish.dance)
 
     def land(self, wish: DanceWish) -> int:
         """The job that shows where a dance will land."""
+        for job in self.board.all():
+            if job.kind == PREVIEW and (job.person, job.dance) == (wish.person, wish.dance):
+                self._forget(job)
         return self._submit(PREVIEW, self._preview(wish), wish.person, wish.dance)
 
     def command(self, wish: DanceWish) -> str:
         """The command line that does what ``make`` does."""
         return command_line(self._transfer(wish), self.folder.root)
+
+    def _forget(self, job: JobSummary) -> None:
+        """Remove a job that has ended, and where it is a preview its video."""
+        if job.state in UNFINISHED:
+            return
+        with suppress(DanceError):  # nobody looked at it, or another page was quicker
+            if job.kind == PREVIEW:
+                self.landing(job.id).unlink(missing_ok=True)
+        with suppress(DanceError):
+            self.queue.remove(job.id)
+
+    def _forget_person(self, person: str) -> None:
+        """Whoever is called so next begins without these jobs."""
+        for job in self.board.all():
+            if job.person == person:
+                self._forget(job)
 
     def _transfer(self, wish: DanceWish) -> TransferRequest:
         source = self.dance(wish.dance)
@@ -465,6 +490,18 @@ def _found(folder: Path, name: str, what: str) -> Path:
     if path is None:
         raise UsageError(f"no-{what}-here", f"There is no {what} called {name[:100]} in this studio.")
     return path
+
+
+def _about_file(result: Path) -> Path:
+    """Where it is written who dances what in a result."""
+    return result.with_name(f".{result.name}.json")
+
+
+def _about(result: Path) -> tuple[str | None, str | None]:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        about = json.loads(_about_file(result).read_bytes())
+        return str(about["person"]), str(about["dance"])
+    return None, None
 
 
 def _move(file: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ twenty times a second, and never with anything waiting in line.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from threading import Lock
 from typing import Any
@@ -91,28 +92,40 @@ class Feed:
             await socket.close(TOO_MANY)
             return
         try:
-            await self._talk(socket)
-        except WebSocketDisconnect:
-            pass
+            async with anyio.create_task_group() as tasks:
+                questions = [anyio.Event()]  # what is asked while an answer is on its way is one question
+                tasks.start_soon(self._tell, socket, questions)
+                await self._listen(socket, questions)
+                tasks.cancel_scope.cancel()
         finally:
             self._pages.release()
 
-    async def _talk(self, socket: WebSocket) -> None:
-        known: Sections = {}
-        first = True
+    async def _listen(self, socket: WebSocket, questions: list[anyio.Event]) -> None:
+        """Until the page leaves, so that no answer is waited for in vain."""
         while True:
-            text = await socket.receive_text()
-            if len(text) > MAX_LENGTH:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if len(message.get("text") or "") > MAX_LENGTH:
                 await socket.close(MESSAGE_TOO_BIG)
                 return
-            until = time.monotonic() + QUIET
+            questions[0].set()
+
+    async def _tell(self, socket: WebSocket, questions: list[anyio.Event]) -> None:
+        known: Sections = {}
+        first = True
+        with suppress(WebSocketDisconnect):
             while True:
-                now = await run_sync(self._state.now)
-                told = changed(known, now)
-                if told or first or time.monotonic() > until:
-                    break
+                await questions[0].wait()
+                questions[0] = anyio.Event()
+                until = time.monotonic() + QUIET
+                while True:
+                    now = await run_sync(self._state.now)
+                    told = changed(known, now)
+                    if told or first or time.monotonic() > until:
+                        break
+                    await anyio.sleep(INTERVAL)
+                known = now
+                await socket.send_text(dumps({"whole": first, "changed": told}))
+                first = False
                 await anyio.sleep(INTERVAL)
-            known = now
-            await socket.send_text(dumps({"whole": first, "changed": told}))
-            first = False
-            await anyio.sleep(INTERVAL)

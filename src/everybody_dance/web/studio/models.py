@@ -86,6 +86,12 @@ class JobNumber(BaseModel):
     job: int
 
 
+class PersonAdded(JobNumber):
+    """The new person, whose name may differ a little from what was asked for, and the job that prepares them."""
+
+    person: str
+
+
 class Command(BaseModel):
     """A command line."""
 

@@ -15,6 +15,7 @@ from everybody_dance.web.studio.models import (
     LivePlace,
     Name,
     NewPerson,
+    PersonAdded,
     Preparation,
     Renamed,
     Training,
@@ -32,9 +33,10 @@ def people_routes(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/people", tags=["people"])
 
     @routes.post("", status_code=201)
-    def add(new: NewPerson) -> JobNumber:
+    def add(new: NewPerson) -> PersonAdded:
         """A new person, and the job that prepares them."""
-        return JobNumber(job=studio.add_person(new.upload, new.name, new.who))
+        person, job = studio.add_person(new.upload, new.name, new.who)
+        return PersonAdded(person=person, job=job)
 
     @routes.post("/import", status_code=201)
     def import_person(new: ImportedPerson) -> Renamed:
