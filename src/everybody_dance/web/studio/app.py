@@ -68,7 +68,7 @@ def studio_app(studio: Studio, live: LiveShow) -> FastAPI:
     @app.get("/api/state", tags=["state"])
     def whole_state() -> dict[str, dict[str, object]]:
         """Everything that the page shows, by section and id; ``/api/events`` tells what changes."""
-        return state.now()
+        return state.now(anew=True)
 
     @app.websocket("/api/events")
     async def events(socket: WebSocket) -> None:

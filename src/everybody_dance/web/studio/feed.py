@@ -45,15 +45,15 @@ class State:
         self._seen = -1
         self._looked = 0.0
 
-    def now(self) -> Sections:
-        """Everything, as JSON can say it."""
+    def now(self, *, anew: bool = False) -> Sections:
+        """Everything, as JSON can say it; with ``anew`` the folders are read again in any case."""
         studio = self._studio
         live = self._live.state
         jobs = {str(job.id): asdict(job) for job in studio.board.jobs()}
         with self._lock:
             wait = LOOK_AGAIN / 2 if any(job["state"] == "running" for job in jobs.values()) else LOOK_AGAIN
             changes, now = studio.changes, time.monotonic()
-            if changes != self._seen or now - self._looked > wait:
+            if anew or changes != self._seen or now - self._looked > wait:
                 self._seen, self._looked = changes, now
                 self._library = {
                     "people": {person.id: asdict(person) for person in studio.people()},

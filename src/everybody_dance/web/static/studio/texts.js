@@ -16,7 +16,7 @@ export const TEXTS = {
 
   // What is under way
   work: "Work",
-  noWork: "Nothing to do",
+  noWork: "Nothing under way",
   working: (count) => plural(count, "job", "jobs"),
   workEmpty: "Nothing is under way. You can close this page or the program whenever you like: work goes on where it was.",
   states: {
@@ -94,7 +94,6 @@ export const TEXTS = {
   seconds: (value) => `${value.toFixed(value < 10 ? 1 : 0)} s`,
   imported: "Imported. The footage stayed with whoever filmed it, so this person can dance, but not be trained further.",
   prepareAgain: "Prepare again",
-  preparing: "Finding the person in every frame",
   notPrepared: "The footage is not prepared yet.",
 
   training: "Training",
@@ -120,7 +119,6 @@ export const TEXTS = {
   toDance: "Let them dance",
   toLive: "Dance live",
   evaluate: "Evaluate",
-  evaluating: "Measuring on footage that was held out",
   openReport: "Open the evaluation report",
 
   // Dance
@@ -178,7 +176,7 @@ export const TEXTS = {
   results: "Results",
   importPerson: "Import a person",
   noPeople: "Nobody yet.",
-  noDances: "No dances yet. Drop one here, or on the page Dance.",
+  noDances: "No dances yet. Add one in the section Dance.",
   noResults: "No results yet.",
   rename: "Rename",
   remove: "Delete",
