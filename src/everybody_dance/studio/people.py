@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from everybody_dance.errors import DanceError
+from everybody_dance.skeleton import PARTS
 from everybody_dance.studio.archives import PORTRAIT
 from everybody_dance.subject.folder import MANIFEST, SHEET
 from everybody_dance.subject.manifest import SubjectManifest
@@ -135,9 +136,9 @@ def own_files(folder: Path) -> list[str]:
 
 
 def newest_preview(folder: Path) -> Path | None:
-    """The last preview of a person's training."""
+    """The last preview of a person's training that shows all of them, not the face or hands alone."""
     previews = (folder / "training" / "previews").glob("*.jpg")
-    return max(previews, key=stamp, default=None)
+    return max((path for path in previews if path.name.partition("-")[0] not in PARTS), key=stamp, default=None)
 
 
 def stamp(path: Path) -> int:
@@ -213,7 +214,9 @@ def _last_likeness(log: Path, _stamp: int) -> float | None:
         return None
     for line in reversed(lines):
         with suppress(ValueError, KeyError, TypeError):
-            return float(json.loads(line)["likeness"])
+            entry = json.loads(line)
+            if entry["stage"] not in PARTS:
+                return float(entry["likeness"])
     return None
 
 

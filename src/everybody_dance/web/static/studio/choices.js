@@ -2,15 +2,15 @@
 
 import { setText, show } from "../dom.js";
 import { pictureOf } from "./api.js";
-import { h, icon, keep, radioCard, set } from "./elements.js";
+import { h, icon, keep, radioCard, set, stem } from "./elements.js";
 import { TEXTS } from "./texts.js";
 
 class Choices {
-  constructor(title, name, onChange) {
+  constructor(kind, title, name, onChange) {
     this.value = null;
     this.name = name;
     this.onChange = onChange;
-    this.cards = h("div", { class: "picks" });
+    this.cards = h("div", { class: `picks ${kind}` });
     this.element = h("fieldset", {}, h("legend", { text: title }), this.cards);
   }
 
@@ -39,7 +39,7 @@ class Choices {
 // name: of the radio group, which must be its own.
 export class Performers extends Choices {
   constructor(title, name, onChange = () => {}) {
-    super(title, name, onChange);
+    super("performers", title, name, onChange);
   }
 
   tell(state) {
@@ -59,11 +59,15 @@ export class Performers extends Choices {
 }
 
 export class Dances extends Choices {
+  constructor(title, name, onChange) {
+    super("dances", title, name, onChange);
+  }
+
   tell(state) {
     this.keep(
       Object.values(state.dances).map((dance) => [dance.id, dance]),
       (card, dance) => {
-        setText(card.name, dance.id);
+        setText(card.name, stem(dance.id));
         setText(card.more, dance.width ? TEXTS.danceFacts(dance.seconds, dance.width, dance.height) : "");
         set(card.picture, "src", pictureOf("dances", dance.id, "picture", dance.picture));
       },

@@ -68,6 +68,7 @@ export class Dance {
     this.stageEmpty = h("p", { class: "nothing", text: TEXTS.stageEmpty });
     this.landing = h("video", { controls: true, loop: true, playsinline: true, "aria-label": TEXTS.landing });
     this.landing.muted = true;
+    this.landing.autoplay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.landingBox = h(
       "div",
       { class: "landing" },
@@ -171,10 +172,7 @@ export class Dance {
   tellStage(state, person, dance) {
     const ofPair = (kind) =>
       jobsOf(state, (job) => job.kind === kind && job.person === person?.id && job.dance === dance?.id);
-    const current = {};
     for (const [kind, box] of Object.entries(this.jobs)) {
-      const [last] = ofPair(kind).filter((job) => job.state !== "done" || kind === "preview");
-      current[kind] = last;
       const under = ofPair(kind).find((job) => UNFINISHED.includes(job.state));
       const newest = ofPair(kind)[0];
       box.tell(under ?? (newest?.state === "failed" ? newest : null));

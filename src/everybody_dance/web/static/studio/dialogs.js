@@ -2,7 +2,7 @@
 
 import { byId } from "../dom.js";
 import { ask, at } from "./api.js";
-import { field, h, set } from "./elements.js";
+import { field, h, set, stem } from "./elements.js";
 import { TEXTS, sizeInWords } from "./texts.js";
 
 const dialog = () => byId("dialog");
@@ -34,8 +34,6 @@ export function showPicture(source, text) {
 export function showContent(title, element, buttons) {
   open(title, [element], [...buttons, closing()], "wide");
 }
-
-const stem = (name) => name.replace(/\.[A-Za-z0-9]{1,5}$/, "");
 
 // kind: "people", "dances" or "results"; done(id) is told the new name.
 export function rename(kind, id, done, fail) {
@@ -79,7 +77,9 @@ export async function remove(kind, id, fail) {
       h("p", { class: "soft", text: TEXTS.removeCount(found.files, sizeInWords(found.size)) }),
       found.stays.length ? h("p", { class: "soft", text: TEXTS.removeStays(found.stays) }) : null,
     ].filter(Boolean);
-    open(TEXTS.removeTitle(id), content, [button, closing(TEXTS.cancel)]);
+    const cancel = closing(TEXTS.cancel);
+    set(cancel, "autofocus", true);
+    open(TEXTS.removeTitle(id), content, [button, cancel]);
   } catch (error) {
     fail(error);
   }

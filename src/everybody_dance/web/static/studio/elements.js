@@ -76,4 +76,5 @@ export function radioCard(group, value, onChange) {
   return Object.assign(card, { input, picture, name, more });
 }
 
-export const opened = (popover) => popover.matches(":popover-open");
+// A file's name without its suffix.
+export const stem = (name) => name.replace(/\.[A-Za-z0-9]{1,5}$/, "");

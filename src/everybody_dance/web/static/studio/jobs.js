@@ -52,6 +52,7 @@ export class JobBox {
     show(this.goOn, state === "paused");
     show(this.stop, UNFINISHED.includes(state) && job.stopping !== "cancelled");
     show(this.again, state === "failed" || state === "cancelled");
+    setText(this.again, state === "failed" ? TEXTS.tryAgain : TEXTS.goOn);
     show(this.dismiss, this.forgets && !UNFINISHED.includes(state));
   }
 }
@@ -63,7 +64,6 @@ export class WorkList {
     this.list = h("div", { class: "jobs" });
     this.empty = h("p", { text: TEXTS.workEmpty });
     byId("work-list").append(this.empty, this.list);
-    this.boxes = new Map();
   }
 
   tell(state) {

@@ -4,7 +4,7 @@ import { announce, byId, setText, show } from "../dom.js";
 import { ask, at, pictureOf } from "./api.js";
 import { remove, rename, showContent } from "./dialogs.js";
 import { UploadBox } from "./drop.js";
-import { h, icon, keep, set } from "./elements.js";
+import { h, icon, keep, set, stem } from "./elements.js";
 import { stateOf } from "./people.js";
 import { Player } from "./player.js";
 import { TEXTS, sizeInWords } from "./texts.js";
@@ -56,7 +56,7 @@ export class Library {
   watch(result) {
     const player = new Player();
     player.tell(result, this.state.dances[result.dance]);
-    showContent(result.id, player.element, []);
+    showContent(stem(result.id), player.element, []);
   }
 
   // The menu of a card, below its button.
@@ -66,7 +66,7 @@ export class Library {
     const link = (text, href, more = {}) => h("a", { class: "choice", text, href, ...more });
     const entries = [];
     if (kind === "people") {
-      entries.push(entry(TEXTS.goOn, () => this.go("people", item.id)));
+      entries.push(entry(TEXTS.open, () => this.go("people", item.id)));
       if (item.trained?.can_dance) {
         entries.push(entry(TEXTS.toDance, () => this.go("dance", item.id)));
         entries.push(entry(TEXTS.toLive, () => this.go("live", item.id)));
@@ -110,7 +110,7 @@ export class Library {
     );
     this.results.tell(
       Object.values(state.results).sort((one, other) => other.picture - one.picture),
-      (result) => (result.person ? TEXTS.whoDancesWhat(result.person, result.dance) : ""),
+      (result) => (result.person ? TEXTS.whoDancesWhat(result.person, stem(result.dance)) : ""),
       (result) => pictureOf("results", result.id, "picture", result.picture),
     );
     const disk = state.disk.disk;
@@ -156,7 +156,7 @@ class Shelf {
     main.append(icon(this.kind === "people" ? "people" : "dance"), picture);
     const dots = h("button", { type: "button", class: "quiet dots", "aria-label": TEXTS.more(id), "aria-haspopup": "true", "aria-expanded": "false" });
     dots.append(icon("more"));
-    const text = h("div", {}, h("strong", { text: id }), more);
+    const text = h("div", {}, h("strong", { text: this.kind === "people" ? id : stem(id) }), more);
     const card = h("li", {}, main, h("div", { class: "caption" }, text, dots));
     main.addEventListener("click", () => {
       if (this.kind === "people") this.library.go("people", id);

@@ -205,11 +205,13 @@ class Person {
       ours("train", { minutes: (this.person.trained?.minutes ?? 0) + Number(this.minutes.value) });
     });
     this.preview = h("img", { alt: TEXTS.preview });
+    const enlarge = h("button", { type: "button", class: "picture", "aria-label": TEXTS.previewOpen }, this.preview);
+    enlarge.addEventListener("click", () => showPicture(this.preview.src, TEXTS.preview));
     this.previewBox = h(
       "figure",
       { class: "preview" },
-      this.preview,
       h("figcaption", {}, ...["pose", "painted", "real"].map((name) => h("span", { text: TEXTS[name] }))),
+      enlarge,
     );
     this.likeness = h("p", { class: "soft" });
     this.bars = h("dl", { class: "bars" });
@@ -345,9 +347,9 @@ class Person {
     keep(
       this.bars,
       rows,
-      (name) => h("div", {}, h("dt", { text: name }), h("dd", {}, h("meter", { min: 0, max: 1 }), h("b"))),
+      (name) => h("div", {}, h("dt", { text: name }), h("dd", {}, h("div", { class: "track" }, h("i")), h("b"))),
       (row, value) => {
-        row.querySelector("meter").value = value;
+        row.querySelector("i").style.width = `${100 * value}%`;
         setText(row.querySelector("b"), value.toFixed(3));
       },
     );
