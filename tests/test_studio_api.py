@@ -449,7 +449,8 @@ def test_the_command_line_does_the_same(studio: Client, person: str, video: byte
     command = studio.done("POST", "/api/results/command", body)["command"]
     assert command == (
         f"dance transfer {studio.root}/people/{person} '{studio.root}/dances/It-s a waltz.mp4'"
-        f" --out '{studio.root}/results/{person}-It-s a waltz.mp4' --person left --background '#00B140' --device cpu --compare"
+        f" --out '{studio.root}/results/{person}-It-s a waltz.mp4' --person left --background '#00B140'"
+        " --device cpu --compare"
     )
     transparent = studio.done("POST", "/api/results/command", {**body, "background": "none"})["command"]
     assert "waltz.webm' " in transparent

@@ -53,6 +53,13 @@ class StudioFolder:
                 raise explain_write_failure(error, place) from error
         return self
 
+    def whole(self, path: Path) -> Path:
+        """The absolute path of something in the studio; links in its place are not followed, only those above it.
+
+        So a job's paths are the same however the studio was opened, and a person may be a link to a subject elsewhere.
+        """
+        return self.root.resolve() / path.relative_to(self.root)
+
     @property
     def people(self) -> Path:
         """Folders of people, by their names."""

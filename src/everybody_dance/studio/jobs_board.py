@@ -160,9 +160,9 @@ class JobsBoard:
             title=job.title,
             state=job.state,
             stopping=None,
-            person=_inside(self._folder.people, subject),
-            dance=_inside(self._folder.dances, request.get("source")),
-            result=_inside(self._folder.results, out) if kind == TRANSFER else None,
+            person=self._inside(self._folder.people, subject),
+            dance=self._inside(self._folder.dances, request.get("source")),
+            result=self._inside(self._folder.results, out) if kind == TRANSFER else None,
             minutes=request["config"].get("minutes") if kind == TRAIN else None,
             progress=None if job.progress is None else _progress(job.progress),
             findings=findings,
@@ -171,6 +171,13 @@ class JobsBoard:
             created=job.created,
             finished=job.finished,
         )
+
+    def _inside(self, place: Path, path: object) -> str | None:
+        """The name of the entry of ``place`` that ``path`` is."""
+        if not isinstance(path, str):
+            return None
+        found = Path(path)
+        return found.name if found.parent == self._folder.whole(place) else None
 
     def _command(self, job: Job) -> str:
         try:
@@ -191,14 +198,6 @@ def titled(kind: str, person: str, dance: str | None = None) -> str:
         case "preview":
             return f"Where {person} will land in {dance}"
     return f"{person} dances {dance}"
-
-
-def _inside(place: Path, path: object) -> str | None:
-    """The name of the entry of ``place`` that ``path`` is."""
-    if not isinstance(path, str):
-        return None
-    found = Path(path)
-    return found.name if found.parent == place.resolve() else None
 
 
 def _progress(message: Mapping[str, Any]) -> JobProgress:

@@ -15,6 +15,7 @@ from anyio.to_thread import run_sync
 from fastapi import WebSocket, WebSocketDisconnect
 
 from everybody_dance.jsonio import dumps
+from everybody_dance.studio.disk import disk_of
 from everybody_dance.studio.live_show import LiveShow
 from everybody_dance.studio.studio import Studio
 from everybody_dance.web.answers import MESSAGE_TOO_BIG, TOO_MANY
@@ -49,17 +50,17 @@ class State:
         """Everything, as JSON can say it; with ``anew`` the folders are read again in any case."""
         studio = self._studio
         live = self._live.state
-        jobs = {str(job.id): asdict(job) for job in studio.board.jobs()}
+        jobs = {str(job.id): asdict(job) for job in studio.desk.board.jobs()}
         with self._lock:
             wait = LOOK_AGAIN / 2 if any(job["state"] == "running" for job in jobs.values()) else LOOK_AGAIN
-            changes, now = studio.changes, time.monotonic()
+            changes, now = studio.desk.changes, time.monotonic()
             if anew or changes != self._seen or now - self._looked > wait:
                 self._seen, self._looked = changes, now
                 self._library = {
-                    "people": {person.id: asdict(person) for person in studio.people()},
-                    "dances": {dance.id: asdict(dance) for dance in studio.dances()},
-                    "results": {result.id: asdict(result) for result in studio.results()},
-                    "disk": {"disk": asdict(studio.disk()) | {"folder": str(studio.folder.root)}},
+                    "people": {person.id: asdict(person) for person in studio.cast.all()},
+                    "dances": {dance.id: asdict(dance) for dance in studio.dances.all()},
+                    "results": {result.id: asdict(result) for result in studio.results.all()},
+                    "disk": {"disk": asdict(disk_of(studio.folder.root)) | {"folder": str(studio.folder.root)}},
                 }
             return {**self._library, "jobs": jobs, "live": {} if live is None else {"live": asdict(live)}}
 

@@ -11,12 +11,12 @@ from everybody_dance.web.studio.dances import video_response
 def jobs_routes(studio: Studio) -> APIRouter:
     """``/jobs``. How jobs stand is in the state, and told on ``/api/events``."""
     routes = APIRouter(prefix="/jobs", tags=["jobs"])
-    queue = studio.queue
+    queue = studio.desk.queue
 
     @routes.get("")
     def jobs() -> list[JobSummary]:
         """Those that have not ended, and the newest of the others."""
-        return studio.board.jobs()
+        return studio.desk.board.jobs()
 
     @routes.post("/{job}/pause", status_code=202)
     def pause(job: int) -> None:
@@ -46,6 +46,6 @@ def jobs_routes(studio: Studio) -> APIRouter:
     @routes.get("/{job}/landing", response_class=FileResponse)
     def landing(job: int) -> Response:
         """The video of where a dance will land."""
-        return video_response(studio.landing(job))
+        return video_response(studio.desk.landing(job))
 
     return routes

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from everybody_dance.studio.studio import TRANSPARENT, DanceWish
+from everybody_dance.studio.shelves import TRANSPARENT, DanceWish
 from everybody_dance.synthesis.config import TransferConfig
 
 Who = Literal["largest", "left", "right", "centre"]

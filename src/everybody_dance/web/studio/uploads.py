@@ -19,7 +19,7 @@ class NewUpload(BaseModel):
 def uploads_routes(studio: Studio) -> APIRouter:
     """``/uploads``."""
     routes = APIRouter(prefix="/uploads", tags=["uploads"])
-    uploads = studio.uploads
+    uploads = studio.desk.uploads
 
     @routes.post("", status_code=201)
     def begin(new: NewUpload) -> Upload:

@@ -196,7 +196,7 @@ class Person {
     // Training
     this.trainJob = new JobBox(act);
     this.trainMore = h("p", { class: "soft" });
-    this.minutes = h("input", { type: "number", min: "0.1", max: "10000", step: "any", value: FIRST_MINUTES, required: true });
+    this.minutes = h("input", { type: "number", min: "0.01", max: "10000", step: "any", value: FIRST_MINUTES, required: true });
     this.minutesField = field(TEXTS.minutes, this.minutes);
     this.trainButton = h("button", { type: "submit", class: "main", text: TEXTS.train });
     this.form = h("form", { class: "row" }, this.minutesField, this.trainButton);
