@@ -27,7 +27,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.web.live import MAX_FRAME_PIXELS, MAX_PAGES, PATIENCE, STATIC, check_serving, serve
+from everybody_dance.web.answers import STATIC
+from everybody_dance.web.live import MAX_FRAME_PIXELS, MAX_PAGES, PATIENCE, check_serving, serve
 from everybody_dance.web.pictures import Encoder, decoded
 from everybody_dance.web.server import MAX_MESSAGE
 from shows import FakeShow
@@ -149,7 +150,7 @@ def test_the_page_and_its_files_are_served(browser: Browser) -> None:
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_code() -> None:
-    for file in STATIC.iterdir():
+    for file in filter(Path.is_file, STATIC.rglob("*")):
         text = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text.replace('"https:"', "")
         assert "//cdn" not in text
@@ -163,6 +164,7 @@ def test_every_text_of_the_page_is_there_and_used() -> None:
     scripts = "".join(file.read_text() for file in STATIC.glob("*.js"))
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', (STATIC / "live.html").read_text()))
     used |= set(re.findall(r"TEXTS\.(\w+)", scripts))
+    used |= set(re.findall(r"document\.title = texts\.(\w+)", scripts))
     used |= {f"state{state}" for state in ("Working", "Connecting", "Waiting", "Lost", "Ended", "Frozen")}
     assert have == used
 

@@ -62,15 +62,11 @@ def live(
     ] = SMOOTHING,
     bones: options.Bones = WHOSE_BONES,
     label: Annotated[bool, typer.Option("--label", help="Write on every picture that an AI made it.")] = DEFAULTS.label,
-    host: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the page is served; by default to this machine alone.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Of the page; 0: one that is free.")] = 0,
-    certificate: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --key: serve the page over HTTPS.", show_default=False)
-    ] = None,
-    key: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --certificate.", show_default=False)] = None,
-    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    host: options.Host = options.LOCAL,
+    port: options.Port = 0,
+    certificate: options.Certificate = None,
+    key: options.CertificateKey = None,
+    browser: options.OpenBrowser = True,
     device: options.Device = "auto",
     runtime: options.Runtime = options.FASTEST,
     as_json: options.AsJson = False,

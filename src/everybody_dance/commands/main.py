@@ -28,13 +28,14 @@ from everybody_dance.commands.live import live
 from everybody_dance.commands.people import people
 from everybody_dance.commands.prepare import prepare
 from everybody_dance.commands.run import run
+from everybody_dance.commands.studio import studio
 from everybody_dance.commands.train import train
 from everybody_dance.commands.transfer import transfer
 from everybody_dance.failures import FAILED
 from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
-COMMANDS = (demo, people, prepare, train, transfer, batch, run, live, evaluate, compare, export, doctor)
+COMMANDS = (demo, studio, people, prepare, train, transfer, batch, run, live, evaluate, compare, export, doctor)
 
 # Typer exports this one of its usage errors; the others share its base class.
 USAGE_ERROR: type = typer.BadParameter.__bases__[0]

@@ -240,3 +240,13 @@ Refine = Annotated[
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Throw away what was trained before.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of fresh weights and the order of samples.")]
+LOCAL = "127.0.0.1"
+Host = Annotated[str, typer.Option(metavar="NAME", help="Where the page is served; by default to this machine alone.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Of the page; 0: one that is free.")]
+Certificate = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --key: serve the page over HTTPS.", show_default=False)
+]
+CertificateKey = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Of --certificate.", show_default=False)
+]
+OpenBrowser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")]

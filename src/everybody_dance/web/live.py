@@ -7,7 +7,6 @@ A page asks for the next picture when it has drawn the last, so none ever waits 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from starlette.staticfiles import StaticFiles
 
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.jsonio import dumps
+from everybody_dance.web.answers import MESSAGE_TOO_BIG, STATIC, TOO_MANY, error_body
 from everybody_dance.web.controls import MAX_LENGTH, Next, follow_control, parsed
 from everybody_dance.web.pictures import Encoded, Encoder, decoded
-from everybody_dance.web.server import is_loopback, serving
+from everybody_dance.web.server import check_can_serve, is_loopback, serving
 from everybody_dance.web.show import FrameTaker, Show
 
 PATIENCE = 0.5
@@ -36,10 +36,8 @@ MAX_UPLOAD, MAX_UPLOAD_PIXELS, LONGEST_BACKGROUND = 25 << 20, 60_000_000, 2560
 MAX_FRAME_PIXELS, LONGEST_FRAME = 1920 * 1080, 1280
 """Largest frame of a page's camera, and the side to which a longer one is shrunk."""
 
-TOO_MANY, MESSAGE_TOO_BIG, ELSEWHERE = 1013, 1009, 4001
-"""Codes with which a socket is closed; ``ELSEWHERE``: another page brings its camera now."""
-
-STATIC = Path(str(resources.files("everybody_dance.web"))) / "static"
+ELSEWHERE = 4001
+"""Code with which a socket is closed when another page brings its camera."""
 
 
 def check_serving(host: str, port: int, certificate: Path | None, key: Path | None, *, with_camera: bool) -> None:
@@ -59,8 +57,7 @@ def check_serving(host: str, port: int, certificate: Path | None, key: Path | No
             f"Browsers give their camera to pages on localhost and over HTTPS only: --host {host} needs --certificate "
             "and --key.",
         )
-    with serving(FastAPI(), host=host, port=port, certificate=certificate, key=key):
-        pass
+    check_can_serve(host, port, certificate, key)
 
 
 @contextmanager
@@ -110,18 +107,18 @@ def live_app(show: Show, camera: FrameTaker | None) -> FastAPI:
             data += piece
             if len(data) > MAX_UPLOAD:
                 message = f"The picture's file is larger than {MAX_UPLOAD >> 20} MB; choose a smaller one."
-                return JSONResponse(_error(UsageError("file-too-large", message)), 413)
+                return JSONResponse(error_body(UsageError("file-too-large", message)), 413)
         try:
             await run_sync(_show_over_picture, show, bytes(data))
         except DanceError as error:
-            return JSONResponse(_error(error), 422)
+            return JSONResponse(error_body(error), 422)
         return JSONResponse({})
 
     @app.get("/recordings/{number}")
     async def recording(number: int) -> Response:
         files = await run_sync(show.recordings)
         if not 0 <= number < len(files) or not files[number].is_file():
-            return JSONResponse(_error(UsageError("no-recording", "There is no such recording.")), 404)
+            return JSONResponse(error_body(UsageError("no-recording", "There is no such recording.")), 404)
         return FileResponse(files[number], filename=files[number].name)
 
     @app.websocket("/show")
@@ -155,7 +152,7 @@ def live_app(show: Show, camera: FrameTaker | None) -> FastAPI:
                 try:
                     await run_sync(_push, camera, message.get("bytes") or b"")
                 except UsageError as error:
-                    await socket.send_json(_error(error))
+                    await socket.send_json(error_body(error))
                 else:
                     await socket.send_json({"taken": True})
 
@@ -199,7 +196,7 @@ class _Visit:
                     continue
                 await run_sync(follow_control, wish, self._show)
             except DanceError as error:
-                answer = _error(error)
+                answer = error_body(error)
             else:
                 answer = {}
             with suppress(WebSocketDisconnect):
@@ -247,7 +244,3 @@ def _show_over_picture(show: Show, data: bytes) -> None:
 
 def _push(camera: FrameTaker, data: bytes) -> None:
     camera.push(decoded(data, formats=("JPEG",), max_pixels=MAX_FRAME_PIXELS, longest=LONGEST_FRAME))
-
-
-def _error(error: DanceError) -> dict[str, Any]:
-    return {"error": {"code": error.code, "message": error.message}}

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from everybody_dance.errors import DanceError, UsageError
@@ -82,6 +83,12 @@ def serving(
                 # Some browsers, those in a terminal, would not return before they are closed.
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             yield address
+
+
+def check_can_serve(host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+    """Find out before the work whether ``serving`` could serve; arguments and errors are its own."""
+    with serving(Starlette(), host=host, port=port, certificate=certificate, key=key):
+        pass
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,8 @@
-// The connection to the show. It asks for one picture at a time, and comes back by itself with a growing pause.
+// A connection to the program. It asks for one message at a time, and comes back by itself with a growing pause.
 
 const FIRST_PAUSE = 500; // ms
 const LONGEST_PAUSE = 10_000;
-const SILENCE = 8_000; // The program answers within a second, even if it has no picture.
+const SILENCE = 8_000; // The program answers within seconds, even if it has nothing new.
 const SERVER_ENDED = [1001, 1012];
 const TOO_MANY = 1013;
 
@@ -11,12 +11,14 @@ export function socketAddress(path) {
 }
 
 export class Connection {
-  // on.picture(header, jpegs) may return a promise: the next picture is asked for when it is done.
-  // on.status(header), on.error(message), on.state("open" | "again" | "silent" | "full" | "ended").
-  constructor(on) {
+  // on.begin(): a connection is opened, perhaps to a program that was started again.
+  // on.ask(): the message that asks for the next one.
+  // on.receive(data): whether that was the answer, or a promise of it; then the next one is asked for.
+  // on.state("open" | "again" | "silent" | "full" | "ended").
+  constructor(path, on) {
+    this.path = path;
     this.on = on;
     this.failures = 0;
-    this.number = 0;
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;
       if (this.waiting) this.open();
@@ -28,14 +30,17 @@ export class Connection {
   open() {
     clearTimeout(this.waiting);
     this.waiting = null;
-    this.number = 0; // A program that was started again counts anew.
-    const socket = new WebSocket(socketAddress("/show"));
+    this.on.begin();
+    const socket = new WebSocket(socketAddress(this.path));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.on.state("open");
       this.ask();
     };
-    socket.onmessage = (event) => this.receive(event.data);
+    socket.onmessage = async (event) => {
+      this.failures = 0;
+      if ((await this.on.receive(event.data)) && socket === this.socket) this.ask();
+    };
     socket.onclose = (event) => {
       if (socket === this.socket) this.lost(event.code);
     };
@@ -54,7 +59,7 @@ export class Connection {
       clearTimeout(this.watch);
       return;
     }
-    this.send({ next: this.number });
+    this.send(this.on.ask());
     clearTimeout(this.watch);
     const socket = this.socket;
     this.watch = setTimeout(() => {
@@ -63,36 +68,6 @@ export class Connection {
       socket.close();
       this.lost();
     }, SILENCE);
-  }
-
-  async receive(data) {
-    this.failures = 0;
-    if (typeof data === "string") {
-      const message = JSON.parse(data);
-      if (message.status) this.on.status(message);
-      if (message.error) this.on.error(message.error.message);
-      return;
-    }
-    const socket = this.socket;
-    const length = new DataView(data).getUint32(0);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-    this.on.status(header);
-    if (header.number !== null) {
-      const [first, second] = header.sizes;
-      const begin = 4 + length;
-      const jpegs = [
-        new Blob([new Uint8Array(data, begin, first)], { type: "image/jpeg" }),
-        new Blob([new Uint8Array(data, begin + first, second)], { type: "image/jpeg" }),
-      ];
-      try {
-        await this.on.picture(header, jpegs);
-      } catch (error) {
-        console.warn("A picture could not be drawn:", error);
-      }
-      if (socket !== this.socket) return;
-      this.number = header.number;
-    }
-    this.ask();
   }
 
   lost(code) {

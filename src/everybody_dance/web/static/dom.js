@@ -1,14 +1,13 @@
 // Small helpers for the page's elements.
 
-import { TEXTS } from "./texts.js";
-
 export const byId = (id) => document.getElementById(id);
 
-export function fillTexts() {
-  document.title = TEXTS.title;
-  for (const element of document.querySelectorAll("[data-text]")) element.textContent = TEXTS[element.dataset.text];
+// Elements name their texts: data-text is the content, data-label the name for screen readers.
+export function fillTexts(texts) {
+  document.title = texts.title;
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = texts[element.dataset.text];
   for (const element of document.querySelectorAll("[data-label]")) {
-    element.setAttribute("aria-label", TEXTS[element.dataset.label]);
+    element.setAttribute("aria-label", texts[element.dataset.label]);
   }
 }
 

@@ -1,9 +1,9 @@
 // The page of `dance live`: buttons and keys, and who hears of what.
 
 import { OwnCamera } from "./camera.js";
-import { Connection } from "./connection.js";
 import { byId, fillTexts, press, setText, show } from "./dom.js";
 import { Numbers } from "./numbers.js";
+import { Pictures } from "./pictures.js";
 import { Stage } from "./stage.js";
 import { TEXTS } from "./texts.js";
 
@@ -11,13 +11,13 @@ const GREEN = "#00B140"; // the one that studios use
 const PEOPLE = ["largest", "left", "centre", "right"];
 const NOTICE_FOR = 8_000; // ms
 
-fillTexts();
+fillTexts(TEXTS);
 const stage = new Stage();
 const numbers = new Numbers();
 let status = null;
 let recordings = null; // names of the finished ones; null before the first status
 
-const connection = new Connection({
+const connection = new Pictures({
   picture: (header, jpegs) => stage.draw(header, jpegs),
   status: tell,
   error: (text) => notice(text),

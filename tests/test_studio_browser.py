@@ -1,0 +1,224 @@
+"""The studio in a real browser, from the first visit to a result: Chromium without a window. Skipped without one."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studios import Client, rendered, serving_studio
+from worlds import LittleWorld
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra 'test')")
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect  # noqa: E402
+
+from test_web_browser import CHROMIUM, DESKTOP, PHONE, chromium  # noqa: E402, F401
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
+
+LONG = 120_000
+"""Milliseconds that work may take on a slow machine."""
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Client]:
+    with serving_studio(tmp_path / "dance-studio") as client:
+        yield client
+
+
+@contextlib.contextmanager
+def visiting(
+    browser: Browser, studio: Client, size: tuple[int, int] = DESKTOP, complaint: str | None = None
+) -> Iterator[Page]:
+    """A page of the studio; it may complain of ``complaint`` alone."""
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not (complaint and complaint in message.text):
+            complaints.append(message.text)
+
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(studio.address)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def _section(page: Page, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+
+
+def _plays(page: Page, label: str) -> None:
+    """The video of that name has pictures."""
+    video = page.get_by_label(label, exact=True).first
+    until = time.monotonic() + 20
+    while video.evaluate("video => video.readyState") < 2:
+        assert time.monotonic() < until, video.evaluate("video => video.error?.message")
+        page.wait_for_timeout(50)
+
+
+def test_from_the_first_visit_to_a_result(chromium: Browser, studio: Client, tmp_path: Path) -> None:  # noqa: F811
+    ada, bruno = rendered(tmp_path / "ada.mp4", "ada", 2), rendered(tmp_path / "a dance.mp4", "bruno", 1)
+    with visiting(chromium, studio) as page:
+        # The first visit
+        expect(page.get_by_role("heading", name="Film a person for a minute or two")).to_be_visible()
+        page.get_by_role("button", name="How to film").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Step aside once")
+        page.keyboard.press("Escape")
+        for section, sentence in (("Dance", "Nobody can dance yet"), ("Live", "Nobody can dance yet")):
+            _section(page, section)
+            expect(page.get_by_text(sentence).locator("visible=true")).to_be_visible()
+
+        # Drop and prepare
+        _section(page, "People")
+        page.locator("#section-people input[type=file]").set_input_files(ada)
+        name = page.get_by_label("Name")
+        expect(name).to_have_value("ada")
+        name.fill("Ada / B.")
+        page.get_by_role("button", name="Upload and prepare").click()
+        expect(page.get_by_role("heading", name="Ada-B")).to_be_visible(timeout=LONG)
+        expect(page.locator(".report li").first).to_be_visible(timeout=LONG)
+        expect(page.locator(".report")).to_contain_text("more would help")
+        expect(page.locator(".detail .picture img").last).to_have_js_property("complete", True)
+        page.get_by_text("Seconds seen of each movement").click()
+        expect(page.locator(".poses")).to_contain_text("from behind")
+
+        # Train; the page that is closed meanwhile changes nothing
+        page.get_by_label("Minutes").fill("0.02")
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_role("button", name="Pause").first).to_be_visible()
+        expect(page.locator("#work-text")).to_contain_text("1 job")
+        page.reload()
+        expect(page.get_by_role("heading", name="What now?")).to_be_visible(timeout=LONG)
+        expect(page.locator(".bars")).to_contain_text("Nearest frame", timeout=LONG)
+        expect(page.locator(".preview img")).to_be_visible()
+
+        # Dance
+        page.get_by_role("button", name="Let them dance").click()
+        page.locator("#section-dance input[type=file]").set_input_files(bruno)
+        expect(page.get_by_role("radio", name="a dance")).to_be_checked(timeout=LONG)
+        page.get_by_text("The same on the command line").click()
+        expect(page.locator(".command code")).to_contain_text("dance transfer")
+        page.get_by_label("Smoothing").select_option("none")
+        expect(page.locator(".command code")).to_contain_text("--smooth none")
+        page.get_by_role("button", name="See where it lands").click()
+        page.get_by_role("button", name="Make it dance").click()
+        expect(page.locator(".landing")).to_be_visible(timeout=LONG)
+        expect(page.locator(".player")).to_be_visible(timeout=LONG)
+        _plays(page, "Result")
+        _plays(page, "Source")
+        page.get_by_role("button", name="Play both").click()
+        result = page.get_by_label("Result", exact=True).first
+        until = time.monotonic() + 10
+        while not result.evaluate("video => video.ended"):
+            assert time.monotonic() < until
+            page.wait_for_timeout(50)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download", exact=True).click()
+        assert download.value.suggested_filename == "Ada-B-a dance.mp4"
+
+        # Delete
+        _section(page, "Library")
+        page.get_by_role("button", name="More about Ada-B", exact=True).click()
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("dialog")).to_contain_text("This cannot be undone")
+        expect(page.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.locator("#section-library .people li")).to_have_count(0)
+        expect(page.locator("#section-library .results li")).to_have_count(1)
+    assert not list((studio.root / "people").iterdir())
+    assert (studio.root / "results" / "Ada-B-a dance.mp4").exists()
+
+
+@pytest.fixture
+def filled(studio: Client, little_world: LittleWorld) -> Client:
+    """A studio with somebody who can dance, and a dance."""
+    little_world.copy_of_subject(studio.root / "people" / "Ada with quite a long name")
+    (studio.root / "dances" / "waltz.mp4").write_bytes(little_world.source.read_bytes())
+    (studio.root / "results" / "Ada-waltz.mp4").write_bytes(little_world.target.read_bytes())
+    return studio
+
+
+@pytest.mark.parametrize("size", [PHONE, (320, 568), DESKTOP], ids=str)
+def test_everything_fits_and_has_a_name(
+    chromium: Browser,  # noqa: F811
+    filled: Client,
+    size: tuple[int, int],
+) -> None:
+    names = """() => Array.from(document.querySelectorAll("button, select, input, a, video, section"))
+        .filter((one) => one.checkVisibility() && one.ariaHidden !== "true")
+        .filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.length))
+        .map((one) => one.outerHTML)"""
+    with visiting(chromium, filled, size) as page:
+        for section in ("People", "Dance", "Live", "Library"):
+            _section(page, section)
+            expect(page.locator(f"#section-{section.lower()}")).to_contain_text("Ada with quite")
+            page.wait_for_timeout(100)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], section
+            assert page.evaluate(names) == [], section
+        for button in page.locator("nav a").all():
+            box = button.bounding_box()
+            assert box is not None
+            assert box["height"] >= 34
+            assert box["x"] + box["width"] <= size[0]
+
+
+def test_the_keyboard_reaches_everything(chromium: Browser, filled: Client) -> None:  # noqa: F811
+    with visiting(chromium, filled) as page:
+        expect(page.get_by_role("heading", name="Ada with quite a long name")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        for _ in range(2):
+            page.keyboard.press("Tab")
+        expect(page.get_by_role("navigation").get_by_role("link", name="Dance")).to_be_focused()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Make it dance")).to_be_visible()
+        assert page.title().startswith("Dance")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_failures_are_said_in_a_sentence(
+    chromium: Browser,  # noqa: F811
+    filled: Client,
+    tmp_path: Path,
+) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video" * 1000)
+    with visiting(chromium, filled, complaint="422") as page:
+        page.get_by_role("button", name="New person").click()
+        page.locator("#section-people input[type=file]").set_input_files(bad)
+        page.get_by_role("button", name="Upload and prepare").click()
+        expect(page.locator("#notice")).to_contain_text("bad.mp4 is not a video", timeout=LONG)
+        # What was typed is still there, for another try.
+        expect(page.get_by_label("Name")).to_have_value("bad")
+        assert not list((filled.root / "uploads").iterdir())
+
+
+def test_what_others_change_is_shown_at_once(chromium: Browser, filled: Client) -> None:  # noqa: F811
+    with visiting(chromium, filled) as page:
+        _section(page, "Library")
+        expect(page.locator("#section-library .results li")).to_have_count(1)
+        filled.done("PATCH", "/api/results/Ada-waltz.mp4", {"name": "renamed"})
+        expect(page.locator("#section-library .results")).to_contain_text("renamed")
+        page.get_by_role("button", name="More about waltz.mp4").click()
+        page.get_by_role("button", name="Rename", exact=True).click()
+        page.get_by_label("New name").fill("tango")
+        page.keyboard.press("Enter")
+        expect(page.locator("#section-library .dances")).to_contain_text("tango")
+        assert (filled.root / "dances" / "tango.mp4").exists()
+
+
+def test_the_page_says_that_the_program_has_ended(chromium: Browser, tmp_path: Path) -> None:  # noqa: F811
+    with serving_studio(tmp_path / "s") as studio:
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(studio.address)
+        expect(page.get_by_role("heading", name="Film a person")).to_be_visible()
+    expect(page.locator("#connection")).to_contain_text("The program has ended")
+    context.close()
