@@ -4,8 +4,11 @@ Each measurement prints a table on stdout and takes no more than it needs: rende
 trained subject is the one that `dance demo` or `dance train` leaves behind.
 """
 
+import json
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -221,6 +224,32 @@ def transfer(subject: Folder, source: Path, repeats: int = 3, device: str = "aut
                 seconds[name].append(_timed(partial(transfer_dance, performer, dance, out)))
     for name, each in seconds.items():
         print(f"painting, composing and encoding, the latter {name}: {min(each):.1f} s")
+
+
+@app.command()
+def batch(
+    subject: Folder, source: Path, rows: int = 24, seconds: float = 3.0, engine: str = "local", workers: int = 0
+) -> None:
+    """Short transfers as one `dance batch`, beside as many `dance transfer` commands, one after the other.
+
+    The clips are stretches of SOURCE, each another one. Nothing is remembered from one way to the other.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        clips = _stretches(source, folder, rows, seconds)
+        table = ["performer,source,out", *(f"{subject.absolute()},{clip.name},{clip.stem}.out.mp4" for clip in clips)]
+        (folder / "jobs.csv").write_text("\n".join(table) + "\n")
+        many = ["--engine", engine, *(["--workers", str(workers)] if workers else [])]
+        together = _timed(partial(_dance, folder / "a", "batch", folder / "jobs.csv", *many))
+        one_by_one = [
+            _timed(partial(_dance, folder / "b", "transfer", subject, clip, "--out", clip.with_suffix(".single.mp4")))
+            for clip in clips
+        ]
+        entries = json.loads((folder / "batch.json").read_text())["results"].values()
+    alone, inside = sum(one_by_one), sum(entry["seconds"] for entry in entries)
+    print(f"{rows} transfers of {seconds:g} s one by one: {alone:.1f} s; as a batch ({engine}): {together:.1f} s")
+    print(f"ratio {together / alone:.2f}; {(alone - together) / rows:.1f} s less for each")
+    print(f"the rows themselves take {inside:.1f} s in the batch, the first {next(iter(entries))['seconds']:.1f} s")
 
 
 @app.command()
@@ -480,6 +509,25 @@ def shake(video: Path, out: Path, percent: float = 2.0, degrees: float = 0.5, pa
                 place[0, 2] += pan * width * (index / count - 0.5)
                 place[:, 2] -= (np.array((width, height)) - inner) / 2
                 writer.write(np.asarray(cv2.warpAffine(frame, place, inner, flags=cv2.INTER_CUBIC), np.uint8))
+
+
+def _stretches(source: Path, folder: Path, count: int, seconds: float) -> list[Path]:
+    """So many stretches of a video, evenly spread over it, as videos of their own."""
+    with VideoReader(source) as reader:
+        frames, rate = list(reader), reader.fps
+    length = min(round(seconds * rate), len(frames))
+    starts = np.linspace(0, len(frames) - length, count).round().astype(int)
+    paths = [folder / f"{index:03}.mp4" for index in range(count)]
+    for path, start in zip(paths, starts, strict=True):
+        _write(path, frames[start : start + length], rate)
+    return paths
+
+
+def _dance(cache: Path, *arguments: str | Path) -> None:
+    """Run a command as a user does, with a cache of its own."""
+    command = [sys.executable, "-m", "everybody_dance", *map(str, arguments)]
+    environment = os.environ | {"EVERYBODY_DANCE_CACHE": str(cache)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
 def _built(dancer: str, legs: float) -> Dancer:

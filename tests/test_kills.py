@@ -1,10 +1,11 @@
-"""A short run of scripts/kill_training.py: a training that is killed resumes cleanly and ends the same."""
+"""Trainings and jobs that are killed go on cleanly and end the same: short runs of the scripts that kill them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 from subjects import make_subject
+from worlds import LittleWorld
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "kill_training.py"
 
@@ -15,3 +16,13 @@ def test_four_kills(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("4 kills; every weight equals that of a training that ran through.\n")
+
+
+def test_jobs_survive_kills_of_the_program(little_world: LittleWorld) -> None:
+    """A short run of scripts/kill_jobs.py."""
+    videos = [str(little_world.target), str(little_world.source)]
+    poses = ["--pose", little_world.target_pose, "--source-pose", little_world.source_pose]
+    command = [sys.executable, str(SCRIPT.with_name("kill_jobs.py")), *videos, *poses, "--kills", "4", "--steps", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("every job was done, once.\n")
