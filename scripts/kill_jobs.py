@@ -8,13 +8,12 @@ once, the database sound, and the result whole.
 """
 
 import argparse
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +30,11 @@ import sys
 from pathlib import Path
 from everybody_dance.jobs.queue import JobQueue
 from everybody_dance.jobs.store import JobStore
+def tell(job, message):
+    if message["event"] == "progress":
+        print(job.title, flush=True)
 with JobStore(Path(sys.argv[1])) as store, JobQueue(store) as queue:
+    queue.listen(tell)
     for job in queue.jobs():
         queue.wait(job.id)
 """
@@ -47,6 +50,39 @@ def submit(jobs: Path, options: argparse.Namespace, subject: Path, out: Path) ->
         dance = TransferConfig(pose=options.source_pose)
         source = options.source.absolute()
         store.add("transfer", TransferRequest(performer=subject, source=source, out=out, config=dance), "Dance")
+
+
+def killed(jobs: Path, title: str | None, seconds: float) -> dict[str, str] | None:
+    """Run the queue, and kill it so many seconds after the job called so has begun.
+
+    Args:
+        jobs: the store's folder.
+        title: of the job; None: the queue is not killed.
+        seconds: from the job's first progress on.
+
+    Returns:
+        The states of the jobs when it was killed; None if it ended before.
+    """
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(jobs)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        if line.strip() == title:
+            break
+    reading = threading.Thread(target=server.stdout.read)  # or it would wait for somebody to read
+    reading.start()
+    try:
+        server.wait(None if title is None else seconds)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        with closing(sqlite3.connect(f"file:{jobs / FILE}?mode=ro", uri=True)) as database:
+            return dict(database.execute("SELECT title, state FROM jobs"))
+    finally:
+        server.wait()
+        reading.join()
+        server.stdout.close()
+    if server.returncode != 0:
+        raise SystemExit("The program that runs the queue failed.")
+    return None
 
 
 def check(jobs: Path, out: Path, source: Path) -> None:
@@ -78,7 +114,7 @@ def main() -> None:
     parser.add_argument("--source-pose", default="mediapipe")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--most", type=float, default=6.0, help="Seconds between two kills, at most.")
+    parser.add_argument("--most", type=float, default=4.0, help="Seconds of a job before a kill, at most.")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -87,17 +123,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             jobs, subject, out = (Path(place) / name for name in ("jobs", "subject", "out.mp4"))
             submit(jobs, options, subject, out)
-            ended = False
-            while not ended:
-                server = subprocess.Popen([sys.executable, "-c", SERVER, str(jobs)], env={**os.environ})
-                try:
-                    ended = server.wait(chance.uniform(0.2, options.most) if kills < options.kills else None) == 0
-                except subprocess.TimeoutExpired:
-                    server.send_signal(signal.SIGKILL)
-                    server.wait()
+            for title in ("Prepare", "Train", "Dance"):
+                for _ in range(chance.randint(1, 3)):
+                    state = killed(jobs, title, chance.uniform(0, options.most))
+                    if state is None:
+                        break
                     kills += 1
-                    with closing(sqlite3.connect(f"file:{jobs / FILE}?mode=ro", uri=True)) as database:
-                        print(f"kill {kills}:", dict(database.execute("SELECT title, state FROM jobs")), flush=True)
+                    print(f"kill {kills}, {title}:", state, flush=True)
+            killed(jobs, None, 0)
             check(jobs, out, options.source)
             rounds += 1
     print(f"{kills} kills in {rounds} rounds; every job was done, once.")
