@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -518,6 +520,29 @@ def test_jobs_are_paused_and_go_on_after_a_restart(tmp_path: Path, little_world:
 def _copied(world: LittleWorld, root: Path) -> str:
     (root / "dances").mkdir(exist_ok=True)
     return Path(shutil.copy(world.source, root / "dances")).name
+
+
+def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
+    def live(*states: str) -> dict[str, str]:
+        until = time.monotonic() + 60
+        while True:
+            found = studio.state()["live"].get("live", {})
+            if found.get("state") in states:
+                return dict(found)
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+
+    studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "browser"})
+    assert live("starting", "running")["person"] == person
+    address = live("running")["address"]
+    with urllib.request.urlopen(address, timeout=10) as page:
+        assert b"live.js" in page.read()
+    studio.done("DELETE", "/api/live")
+    assert live("ended")["address"] is None
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address, timeout=10)
+    studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "97"})
+    assert "camera" in live("failed")["error"].lower()
 
 
 def test_only_one_program_opens_a_studio(studio: Client) -> None:
