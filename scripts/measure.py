@@ -4,13 +4,16 @@ Each measurement prints a table on stdout and takes no more than it needs: rende
 trained subject is the one that `dance demo` or `dance train` leaves behind.
 """
 
+import json
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -27,6 +30,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from everybody_dance.appearance.limb_bank import LimbTrack
+from everybody_dance.body_height import body_height
 from everybody_dance.dancers.choreography import CHOREOGRAPHIES
 from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
@@ -38,7 +42,7 @@ from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.placement import normalization_error
 from everybody_dance.images import Box, Image
-from everybody_dance.keypoints import NOBODY, Keypoints
+from everybody_dance.keypoints import CONFIDENT, NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.performer.onnx_files import painter_onnx
@@ -48,10 +52,10 @@ from everybody_dance.performer.runtime import Runtime
 from everybody_dance.performer.runtimes import compare, int8_model
 from everybody_dance.pose import who_is_there
 from everybody_dance.pose.detection import detect_video
-from everybody_dance.pose.detector_process import DetectorPool
+from everybody_dance.pose.detector_process import DetectorPool, shrunk
 from everybody_dance.pose.mediapipe_holistic import MediaPipeDetector
 from everybody_dance.pose.options import DEFAULT_DETECTOR
-from everybody_dance.skeleton import ANKLES, Joint
+from everybody_dance.skeleton import ANKLES, HIPS, KNEES, Joint
 from everybody_dance.subject.prepare.plate import clean_plate
 from everybody_dance.subject.subject import Subject
 from everybody_dance.synthesis.clip import dance_clip
@@ -220,6 +224,32 @@ def transfer(subject: Folder, source: Path, repeats: int = 3, device: str = "aut
                 seconds[name].append(_timed(partial(transfer_dance, performer, dance, out)))
     for name, each in seconds.items():
         print(f"painting, composing and encoding, the latter {name}: {min(each):.1f} s")
+
+
+@app.command()
+def batch(
+    subject: Folder, source: Path, rows: int = 24, seconds: float = 3.0, engine: str = "local", workers: int = 0
+) -> None:
+    """Short transfers as one `dance batch`, beside as many `dance transfer` commands, one after the other.
+
+    The clips are stretches of SOURCE, each another one. Nothing is remembered from one way to the other.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        clips = _stretches(source, folder, rows, seconds)
+        table = ["performer,source,out", *(f"{subject.absolute()},{clip.name},{clip.stem}.out.mp4" for clip in clips)]
+        (folder / "jobs.csv").write_text("\n".join(table) + "\n")
+        many = ["--engine", engine, *(["--workers", str(workers)] if workers else [])]
+        together = _timed(partial(_dance, folder / "a", "batch", folder / "jobs.csv", *many))
+        one_by_one = [
+            _timed(partial(_dance, folder / "b", "transfer", subject, clip, "--out", clip.with_suffix(".single.mp4")))
+            for clip in clips
+        ]
+        entries = json.loads((folder / "batch.json").read_text())["results"].values()
+    alone, inside = sum(one_by_one), sum(entry["seconds"] for entry in entries)
+    print(f"{rows} transfers of {seconds:g} s one by one: {alone:.1f} s; as a batch ({engine}): {together:.1f} s")
+    print(f"ratio {together / alone:.2f}; {(alone - together) / rows:.1f} s less for each")
+    print(f"the rows themselves take {inside:.1f} s in the batch, the first {next(iter(entries))['seconds']:.1f} s")
 
 
 @app.command()
@@ -392,6 +422,48 @@ def _write(path: Path, frames: list[Image], rate: Fraction) -> None:
 
 
 @app.command()
+def cut(video: Path, frames: int = 300) -> None:
+    """How good the detector's guesses below the picture's edge are, for VIDEO cut off ever higher.
+
+    The median distance from what is found in the whole picture, in percent of the body's height, over the joints that
+    are cut off and surely seen in the whole picture; and the share of these that is guessed at all.
+    """
+    with VideoReader(video) as reader:
+        pictures = [shrunk(frame) for frame in islice(reader, frames)]
+    size = pictures[0].shape[1], pictures[0].shape[0]
+    whole = _followed(pictures, size)
+    hips, knees, ankles = (
+        float(np.median(whole.xy[whole.person_seen][:, joints, 1])) for joints in (HIPS, KNEES, ANKLES)
+    )
+    height = float(np.median(body_height(whole.xy, whole.confidence)))
+    print("| the picture ends | knees | guessed | ankles | guessed |\n|---|---|---|---|---|")
+    for place, edge in {
+        "at the shins": (knees + ankles) / 2,
+        "at the knees": knees,
+        "at the thighs": (hips + knees) / 2,
+        "at the hips": hips,
+    }.items():
+        bottom = round(edge)
+        found = _followed([np.ascontiguousarray(picture[:bottom]) for picture in pictures], (size[0], bottom))
+        row = ""
+        for joints in (KNEES, ANKLES):
+            gone = (whole.confidence[:, joints] >= CONFIDENT) & (whole.xy[:, joints, 1] > bottom)
+            guessed = gone & found.found[:, joints]
+            apart = np.linalg.norm(found.xy[:, joints] - whole.xy[:, joints], axis=2)[guessed]
+            distance = f"{100 * np.median(apart) / height:.1f} %" if guessed.any() else ""
+            row += f" {distance} | {guessed.sum() / max(gone.sum(), 1):.2f} |" if gone.any() else " | |"
+        print(f"| {place} |{row}", flush=True)
+
+
+def _followed(pictures: list[Image], size: tuple[int, int]) -> Keypoints:
+    """What the detector finds in successive pictures of ``size`` (W, H)."""
+    detector = MediaPipeDetector(mattes=False)
+    with closing(detector):
+        people = [detector.people(picture) for picture in pictures]
+    return Keypoints.of([each[0].pose if each else NOBODY for each in people], size, RATE)
+
+
+@app.command()
 def puppet(subject: Folder, frames: int = 80) -> None:
     """The puppet as it is shown to the generator, before anything is painted, against held-out frames."""
     footage, bank = Subject.open(subject), load_performer(subject, "cpu").limb_bank
@@ -437,6 +509,25 @@ def shake(video: Path, out: Path, percent: float = 2.0, degrees: float = 0.5, pa
                 place[0, 2] += pan * width * (index / count - 0.5)
                 place[:, 2] -= (np.array((width, height)) - inner) / 2
                 writer.write(np.asarray(cv2.warpAffine(frame, place, inner, flags=cv2.INTER_CUBIC), np.uint8))
+
+
+def _stretches(source: Path, folder: Path, count: int, seconds: float) -> list[Path]:
+    """So many stretches of a video, evenly spread over it, as videos of their own."""
+    with VideoReader(source) as reader:
+        frames, rate = list(reader), reader.fps
+    length = min(round(seconds * rate), len(frames))
+    starts = np.linspace(0, len(frames) - length, count).round().astype(int)
+    paths = [folder / f"{index:03}.mp4" for index in range(count)]
+    for path, start in zip(paths, starts, strict=True):
+        _write(path, frames[start : start + length], rate)
+    return paths
+
+
+def _dance(cache: Path, *arguments: str | Path) -> None:
+    """Run a command as a user does, with a cache of its own."""
+    command = [sys.executable, "-m", "everybody_dance", *map(str, arguments)]
+    environment = os.environ | {"EVERYBODY_DANCE_CACHE": str(cache)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
 def _built(dancer: str, legs: float) -> Dancer:

@@ -169,14 +169,16 @@ def regions_and_crops() -> Outputs:
         found[name] = np.packbits(np.stack(regions), axis=-1)
     for part in PARTS:
         side = crop_side(keypoints, part)
-        found[f"crops.{part}"] = np.array(
-            [
-                (index, crop.box.x, crop.box.y, crop.box.width, crop.group)
-                for index in range(len(keypoints))
-                for crop in part_crops(keypoints.pose(index), part, side, keypoints.size)
-            ],
-            np.int64,
-        )
+        # Joints outside the picture counted, too.
+        with patch("everybody_dance.drawing.crops.is_inside", lambda xy, size: np.ones(len(xy), bool)):
+            found[f"crops.{part}"] = np.array(
+                [
+                    (index, crop.box.x, crop.box.y, crop.box.width, crop.group)
+                    for index in range(len(keypoints))
+                    for crop in part_crops(keypoints.pose(index), part, side, keypoints.size)
+                ],
+                np.int64,
+            )
     return found
 
 

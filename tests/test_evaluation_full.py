@@ -173,6 +173,15 @@ class TestPoseDistance:
         assert pose_distance(fewer, wanted)["body"].missed.tolist() == [1, 1]
         assert pose_distance(wanted, fewer)["body"].missed.tolist() == [0, 0]
 
+    def test_joints_outside_the_picture_are_not_asked_for(self) -> None:
+        wanted = swaying(2)
+        xy = wanted.xy.copy()
+        xy[:, Joint.LEFT_WRIST] = (100, -5)
+        confidence = wanted.confidence.copy()
+        confidence[:, Joint.LEFT_WRIST] = 0
+        found = replace(wanted, confidence=confidence)
+        assert pose_distance(found, replace(wanted, xy=xy))["body"].missed.tolist() == [0, 0]
+
     def test_every_frame_of_the_results_that_count_is_looked_at(self) -> None:
         keypoints = swaying(3)
         closed = []

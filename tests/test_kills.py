@@ -1,10 +1,11 @@
-"""Short runs of the scripts that kill: a training, and a studio, go on cleanly and end as if nothing had happened."""
+"""Trainings, jobs and a studio that are killed go on cleanly and end the same: short runs of the scripts that kill them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 from subjects import make_subject
+from worlds import LittleWorld
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "kill_training.py"
 
@@ -23,3 +24,13 @@ def test_three_kills_of_a_studio() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("3 kills; ")
     assert done.stdout.endswith("each done once, and everything is whole.\n")
+
+
+def test_jobs_survive_kills_of_the_program(little_world: LittleWorld) -> None:
+    """A short run of scripts/kill_jobs.py."""
+    videos = [str(little_world.target), str(little_world.source)]
+    poses = ["--pose", little_world.target_pose, "--source-pose", little_world.source_pose]
+    command = [sys.executable, str(SCRIPT.with_name("kill_jobs.py")), *videos, *poses, "--kills", "4", "--steps", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("every job was done, once.\n")

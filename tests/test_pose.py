@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import CONFIDENT, Keypoints
 from everybody_dance.pose import detection, openpose_files, who_is_there
 from everybody_dance.pose.cache import Entry
 from everybody_dance.pose.cuts import CutFinder
@@ -62,12 +62,27 @@ class TestMediaPipe:
         landmarks[25, 3] = 0.04
         assert joints(landmarks, None, None, None, SIZE).confidence[Joint.LEFT_KNEE] == 0
 
-    def test_outside_the_picture_is_not_found(self) -> None:
+    def test_outside_the_picture_is_a_guess(self) -> None:
+        """However little is seen of it: nothing can be."""
         landmarks = body()
         landmarks[28, 1] = 1.01
-        landmarks[27, 0] = -0.01
-        confidence = joints(landmarks, None, None, None, SIZE).confidence
-        assert confidence[Joint.RIGHT_ANKLE] == confidence[Joint.LEFT_ANKLE] == 0
+        landmarks[27, 0], landmarks[27, 3] = -0.01, 0.0
+        pose = joints(landmarks, None, None, None, SIZE)
+        for joint in (Joint.RIGHT_ANKLE, Joint.LEFT_ANKLE):
+            assert 0 < pose.confidence[joint] < CONFIDENT
+        assert pose.xy[Joint.RIGHT_ANKLE, 1] > SIZE[1]
+        assert pose.inside(SIZE).found.sum() == pose.found.sum() - 2
+
+    @pytest.mark.parametrize(("hips", "legs"), [(0.95, True), (1.15, True), (1.4, False)])
+    def test_legs_are_guessed_from_the_waist_up_and_not_from_the_chest_up(self, hips: float, legs: bool) -> None:
+        """The shoulders at .8 of the picture's height, the hips at ``hips`` of it, all else below."""
+        landmarks = body()
+        landmarks[:, 1] = 1.5
+        landmarks[[11, 12], :2] = (0.6, 0.8), (0.4, 0.8)
+        landmarks[[23, 24], :2] = (0.55, hips), (0.45, hips)
+        found = joints(landmarks, None, None, None, (100, 100)).found
+        assert found[Joint.MID_HIP]
+        assert found[[Joint.LEFT_KNEE, Joint.RIGHT_ANKLE, Joint.LEFT_HEEL]].all() == legs
 
     def test_a_face_that_looks_away_is_not_there(self) -> None:
         face = np.full((478, 3), 0.5, np.float32)

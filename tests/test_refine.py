@@ -73,6 +73,13 @@ class TestCrops:
         (hand,) = part_crops(Pose(xy, confidence), "hands", 32, (200, 100))
         assert (hand.box.x, hand.box.y, hand.group) == (150 - 16, 80 - 16, 0)
 
+    def test_a_hand_outside_the_frame_has_none(self) -> None:
+        xy, confidence = np.zeros((137, 2), np.float32), np.ones(137, np.float32)
+        xy[LEFT_HAND], xy[RIGHT_HAND] = (150, -20), (50, -20)
+        xy[RIGHT_HAND.start + 1] = (50, 3)
+        (hand,) = part_crops(Pose(xy, confidence), "hands", 32, (200, 100))
+        assert (hand.box.x, hand.box.y, hand.group) == (50 - 16, 0, 1)
+
     def test_a_face_that_looks_away_has_none(self) -> None:
         xy, confidence = np.zeros((137, 2), np.float32), np.ones(137, np.float32)
         confidence[Joint.NOSE] = 0

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from everybody_dance import keypoints as keypoints_module
+from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.errors import DanceError
 from everybody_dance.events import Finding
+from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints
+from everybody_dance.pose.detection import Detection
 from everybody_dance.retarget import statistics as statistics_module
 from everybody_dance.retarget.likeness import pose_distances, unlike_frames
 from everybody_dance.retarget.normalize import Normalized, Retargeting, normalize, place_unchanged
@@ -28,6 +32,7 @@ from everybody_dance.retarget.statistics import (
     root,
 )
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, Joint
+from everybody_dance.synthesis import source as source_module
 from figures import FPS, clip, standing
 
 SIZE = (640, 480)
@@ -392,11 +397,33 @@ def test_a_dancer_seen_from_behind_has_a_height() -> None:
     assert ground.close_height == pytest.approx(270 * 1.02, rel=0.01)
 
 
-def test_joints_that_land_outside_the_target_frame_are_not_found() -> None:
+def test_joints_that_land_outside_the_target_frame_stay() -> None:
+    """Where a hand is outside the picture, its forearm still reaches to the edge."""
     tall = PoseStatistics(center_x=250, ground=_range(240, 240, 240, 400, 400), hips=None)
     placed = normalize(clip([standing(320, 400, 200)] * 3, SIZE), tall, TARGET_SIZE).keypoints
-    assert not placed.found[:, Joint.NOSE].any()
+    assert placed.found[:, Joint.NOSE].all()
+    assert (placed.xy[:, Joint.NOSE, 1] < 0).all()
     assert placed.found[:, Joint.LEFT_ANKLE].all()
+    assert draw_pose(placed.pose(0), Box(0, 0, *TARGET_SIZE), TARGET_SIZE[1])[0].any()
+
+
+def test_somebody_who_lands_outside_the_target_frame_is_not_seen() -> None:
+    source = clip([standing(x, 400, 200) for x in (100, 320, 540)] * 20, SIZE)
+    fitted = Retargeting.fit(source, measure(source), pose_statistics(source), SIZE)
+    beside = fitted.place(source.pose(0).shifted(-300, 0), 400, -200)
+    assert not beside.found.any()
+    assert not beside.xy.any()
+
+
+@pytest.mark.parametrize("missing", [LEGS, [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE]])
+def test_the_user_is_told_of_a_source_without_legs(
+    findings: list[Finding], monkeypatch: pytest.MonkeyPatch, missing: list[Joint]
+) -> None:
+    source = _without(_walk_in_depth(), missing)
+    detected = Detection(source, (), "a detector", np.ones(JOINT_COUNT, bool))
+    monkeypatch.setattr(source_module, "detect_video", lambda *_, **__: detected)
+    source_module.read_dance(Path("source.mp4"), TARGET, TARGET_SIZE)
+    assert ("no-legs" in [finding.code for finding in findings]) == (missing is LEGS)
 
 
 def test_place_unchanged_letterboxes() -> None:

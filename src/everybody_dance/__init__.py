@@ -13,6 +13,7 @@ __version__ = VERSION
 if TYPE_CHECKING:
     from everybody_dance.errors import DanceError, UsageError
     from everybody_dance.events import Artifact, Cancellation, Cancelled, Event, Finding, Listener, Progress
+    from everybody_dance.jobs.batch.run import BatchRequest, BatchResult, batch
     from everybody_dance.keypoints import Keypoints, Pose
     from everybody_dance.subject.subject import Subject
     from everybody_dance.synthesis.config import LiveConfig, TransferConfig
@@ -48,6 +49,7 @@ _HOMES = {
     "synthesis.stream": ("Picture", "Stream"),
     "training.config": ("TrainConfig",),
     "video.capture": ("PushedCamera",),
+    "jobs.batch.run": ("BatchRequest", "BatchResult", "batch"),
     "workflows.compare": ("CompareRequest", "compare"),
     "workflows.evaluate": ("AblationRequest", "evaluate"),
     "workflows.export": ("ExportRequest", "ExportResult", "export"),
@@ -65,6 +67,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AblationRequest",
     "Artifact",
+    "BatchRequest",
+    "BatchResult",
     "Cancellation",
     "Cancelled",
     "CompareRequest",
@@ -102,6 +106,7 @@ __all__ = [
     "TransferConfig",
     "TransferRequest",
     "UsageError",
+    "batch",
     "compare",
     "evaluate",
     "export",

@@ -23,8 +23,8 @@ FEWEST_JOINTS = 3
 """A person is seen in a frame in which at least this many body joints were found."""
 
 CONFIDENT = 0.3
-"""Joints with less confidence than this may be guesses, hidden behind the body. Measured on MediaPipe, whose visibility
-is the scale that every detector's confidences should be on."""
+"""Joints with less confidence than this may be guesses, hidden behind the body or outside the picture. Measured on
+MediaPipe, whose visibility is the scale that every detector's confidences should be on."""
 
 FULL_CONFIDENCE = 0.6
 """Good detections have at least this confidence, and vary above it. Measured on MediaPipe."""
@@ -75,6 +75,11 @@ class Pose:
     def shifted(self, x: float, y: float) -> "Pose":
         """The pose moved by (x, y) pixels."""
         return Pose(self.xy + np.array((x, y), np.float32), self.confidence)
+
+    def inside(self, size: tuple[int, int]) -> "Pose":
+        """The pose without the joints that lie outside a frame of ``size`` (W, H)."""
+        confidence = np.where(is_inside(self.xy, size), self.confidence, np.float32(0))
+        return Pose(np.where(confidence[:, None] > 0, self.xy, np.float32(0)), confidence)
 
     def mirrored(self, width: int) -> "Pose":
         """The pose in a mirror, in a frame of this width: left becomes right."""
@@ -157,6 +162,10 @@ class Keypoints:
         factor = np.array(size, np.float32) / np.array(self.size, np.float32)
         return replace(self, xy=self.xy * factor, size=size)
 
+    def inside(self) -> Self:
+        """The keypoints without the joints that lie outside the frame."""
+        return replace(self, confidence=np.where(is_inside(self.xy, self.size), self.confidence, np.float32(0)))
+
     def mirrored(self) -> Self:
         """The keypoints of the same clip in a mirror: left becomes right."""
         xy = self.xy[:, MIRROR] * np.array([-1, 1], np.float32) + np.array([self.size[0], 0], np.float32)
@@ -221,6 +230,11 @@ def in_blocks(function: Callable[[Array, Array], NDArray[Any]], keypoints: Keypo
     """``function`` of (xy, confidence), which gives a row for each frame, applied to a block of frames at a time."""
     parts = [slice(0, 0), *blocks(len(keypoints))]  # the empty one, for clips without frames
     return np.concatenate([function(keypoints.xy[part], keypoints.confidence[part]) for part in parts])
+
+
+def is_inside(xy: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """bool (...): which of the places xy (..., 2) lie in a frame of ``size`` (W, H), its edges included."""
+    return np.asarray(((xy >= 0) & (xy <= np.array(size))).all(axis=-1))
 
 
 def with_skull(xy: Array, confidence: Array) -> tuple[Array, Array]:

@@ -10,6 +10,10 @@ from everybody_dance.errors import UsageError
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
+MEMORY = Path("/proc/meminfo")
+
+UNKNOWN_MEMORY = 4 << 30
+"""Bytes that are taken to be free where the system does not tell."""
 
 
 def usable_cores() -> int:
@@ -23,14 +27,18 @@ def usable_cores() -> int:
 
 def _container_share() -> float:
     """The CPU quota, in cores, of this process's control group (cgroup v2, Linux); infinite where there is none."""
+    return min((_quota(group / "cpu.max") for group in _own_groups()), default=math.inf)
+
+
+def _own_groups() -> list[Path]:
+    """The control group of this process and all above it, whose limits count as well; none where there is none."""
     try:
         lines = OWN_CGROUP.read_text().splitlines()
     except OSError:
-        return math.inf
+        return []
     path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
     own = CGROUPS / path
-    # A quota of any group above limits it as well.
-    return min(_quota(group / "cpu.max") for group in (own, *own.parents) if group.is_relative_to(CGROUPS))
+    return [group for group in (own, *own.parents) if group.is_relative_to(CGROUPS)]
 
 
 def _quota(file: Path) -> float:
@@ -40,6 +48,27 @@ def _quota(file: Path) -> float:
     except (OSError, ValueError):
         return math.inf
     return quota / period if period > 0 else math.inf
+
+
+def usable_memory() -> int:
+    """Bytes of memory that this process may still take: what is free, and its container's share (cgroup v2, Linux)."""
+    free = math.inf
+    try:
+        figures = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+        free = int(figures["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = min([free, *(_memory_left(group) for group in _own_groups())])
+    return UNKNOWN_MEMORY if math.isinf(free) else int(free)
+
+
+def _memory_left(group: Path) -> float:
+    """What a control group's limit leaves, in bytes; infinite where there is none."""
+    try:
+        return max(0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # there is none, or it is "max"
+        return math.inf
 
 
 def optional(module: str, extra: str) -> Any:

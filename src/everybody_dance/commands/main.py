@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from everybody_dance.commands.batch import batch
 from everybody_dance.commands.benchmark import benchmark
 from everybody_dance.commands.compare import compare
 from everybody_dance.commands.console import (
@@ -34,7 +35,7 @@ from everybody_dance.failures import FAILED
 from everybody_dance.version import VERSION
 
 # In the order of the user's journey.
-COMMANDS = (demo, studio, people, prepare, train, transfer, run, live, evaluate, compare, export, doctor)
+COMMANDS = (demo, studio, people, prepare, train, transfer, batch, run, live, evaluate, compare, export, doctor)
 
 # Typer exports this one of its usage errors; the others share its base class.
 USAGE_ERROR: type = typer.BadParameter.__bases__[0]

@@ -70,8 +70,7 @@ def train(
 
 def tell_trained(current: Session, result: "TrainResult") -> None:
     """Report what was trained, and how good it is."""
-    current.metrics["steps"] = result.performer.manifest.steps
-    current.metrics |= result.held_out
+    current.metrics |= result.figures()
     if result.held_out:
         current.say("Likeness to frames it never saw (SSIM in the person's box; 1 is equal):")
         tell_scores(current, result.held_out)

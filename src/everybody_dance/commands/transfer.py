@@ -84,11 +84,7 @@ def transfer(
         if preview_normalization:
             path = out.with_suffix(".normalization.mp4")
             seen = preview(PreviewRequest(subject=subject, source=source, out=path, config=config))
-            current.metrics |= {
-                "clamped_share": seen.clamped_share,
-                "unlike_share": seen.unlike_share,
-                "bones": dict(seen.bones),
-            }
+            current.metrics |= seen.figures()
             current.say(f"Done: {path}. On the left the dance as it is, then where it will land.")
             return
         request = TransferRequest(
@@ -107,10 +103,4 @@ def transfer(
 
 def tell_transferred(current: Session, done: "Transfer") -> None:
     """Report what came of a transfer."""
-    current.metrics["transfer"] = {
-        "frames": done.frames,
-        "without_person": done.without_person,
-        "clamped_share": done.clamped_share,
-        "unlike_share": done.unlike_share,
-        "bones": dict(done.bones),
-    }
+    current.metrics["transfer"] = done.figures()

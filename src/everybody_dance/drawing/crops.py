@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box
-from everybody_dance.keypoints import Keypoints, Pose
+from everybody_dance.keypoints import Keypoints, Pose, is_inside
 from everybody_dance.skeleton import FACE, HEAD_JOINTS, LEFT_HAND, RIGHT_HAND, Joint, Part
 
 PART_JOINTS: dict[Part, tuple[NDArray[np.int64], ...]] = {
@@ -41,7 +41,7 @@ def crop_side(keypoints: Keypoints, part: Part) -> int:
 
 
 def part_crops(pose: Pose, part: Part, side: int, size: tuple[int, int]) -> list[Crop]:
-    """The crops of a part in one frame; none where it is not seen.
+    """The crops of a part in one frame; none where it is not seen or lies outside the frame.
 
     Args:
         pose: in pixels of the frame.
@@ -49,7 +49,7 @@ def part_crops(pose: Pose, part: Part, side: int, size: tuple[int, int]) -> list
         side: of the crops, in pixels; not larger than the frame.
         size: (W, H) of the frame, which the crops never leave.
     """
-    found = pose.found
+    found = pose.found & is_inside(pose.xy, size)
     if part == "face" and not found[Joint.NOSE]:
         return []  # a face that looks away has no nose
     crops = []

@@ -16,7 +16,7 @@ from everybody_dance.body_height import body_height
 from everybody_dance.evaluation.compare import Scores
 from everybody_dance.evaluation.metrics import silhouette_iou
 from everybody_dance.images import Image
-from everybody_dance.keypoints import NOBODY, Keypoints, Pose
+from everybody_dance.keypoints import NOBODY, Keypoints, Pose, is_inside
 from everybody_dance.pose.people import Person
 from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, Joint
 
@@ -105,7 +105,7 @@ def pose_distance(found: Keypoints, wanted: Keypoints) -> dict[str, PoseScores]:
 
     Args:
         found: in the result.
-        wanted: what it was to dance, in the same frame of reference.
+        wanted: what it was to dance, in the same frame of reference; joints outside the picture are not asked for.
 
     Returns:
         Scores by part: body, face, hands, all.
@@ -116,7 +116,8 @@ def pose_distance(found: Keypoints, wanted: Keypoints) -> dict[str, PoseScores]:
     if len(found) != len(wanted) or found.size != wanted.size:
         raise ValueError(f"{len(found)} frames of {found.size} against {len(wanted)} of {wanted.size}")
     apart = np.linalg.norm(found.xy.astype(np.float64) - wanted.xy, axis=2)
-    both, lost = found.found & wanted.found, wanted.found & ~found.found
+    asked = wanted.found & is_inside(wanted.xy, wanted.size)
+    both, lost = found.found & asked, asked & ~found.found
     heights = body_height(wanted.xy, wanted.confidence)
     height = np.median(heights[heights > 0]) if (heights > 0).any() else np.nan
     scores = {}
@@ -124,7 +125,6 @@ def pose_distance(found: Keypoints, wanted: Keypoints) -> dict[str, PoseScores]:
         count = both[:, joints].sum(axis=1)
         total = np.where(both[:, joints], apart[:, joints], 0).sum(axis=1)
         pixels = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        asked = wanted.found[:, joints].any(axis=1)
-        missed = np.where(asked, lost[:, joints].sum(axis=1), np.nan)
+        missed = np.where(asked[:, joints].any(axis=1), lost[:, joints].sum(axis=1), np.nan)
         scores[part] = PoseScores(pixels, 100 * pixels / height, missed)
     return scores

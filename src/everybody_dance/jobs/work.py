@@ -8,7 +8,6 @@ from everybody_dance.jobs.requests import Request
 from everybody_dance.workflows.requests import EvaluateRequest, PrepareRequest, PreviewRequest, TrainRequest
 
 if TYPE_CHECKING:
-    from everybody_dance.synthesis.transfer import Transfer
     from everybody_dance.workflows.loaded import LoadedPerformers
 
 # PyTorch and the rest are loaded by the work that needs them, so that a worker hears "cancel" while they load.
@@ -42,17 +41,11 @@ class Work:
             case TrainRequest():
                 from everybody_dance.workflows.train import train
 
-                trained = train(request, listener, cancellation)
-                return {"steps": trained.performer.manifest.steps, **trained.held_out}
+                return train(request, listener, cancellation).figures()
             case PreviewRequest():
                 from everybody_dance.workflows.transfer import preview
 
-                seen = preview(request, listener, cancellation)
-                return {
-                    "clamped_share": seen.clamped_share,
-                    "unlike_share": seen.unlike_share,
-                    "bones": dict(seen.bones),
-                }
+                return preview(request, listener, cancellation).figures()
             case EvaluateRequest():
                 from everybody_dance.workflows.evaluate import evaluate
 
@@ -61,15 +54,4 @@ class Work:
         from everybody_dance.workflows.transfer import transfer
 
         self._performers = self._performers or LoadedPerformers()
-        return transfer_figures(transfer(request, listener, cancellation, performers=self._performers))
-
-
-def transfer_figures(done: "Transfer") -> dict[str, Any]:
-    """What came of a transfer, for a report."""
-    return {
-        "frames": done.frames,
-        "without_person": done.without_person,
-        "clamped_share": done.clamped_share,
-        "unlike_share": done.unlike_share,
-        "bones": dict(done.bones),
-    }
+        return transfer(request, listener, cancellation, performers=self._performers).figures()

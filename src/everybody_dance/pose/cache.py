@@ -18,8 +18,9 @@ from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.pose.mattes import MatteReader, MatteWriter
 
-READING = "r2"
-"""How videos are read, where that does not show in their identity: 2 since pictures whose size changes get margins."""
+READING = "r3"
+"""How videos are read and what is kept of them, where that does not show in their identity or the detector's name: 2
+since pictures whose size changes get margins, 3 since joints outside the picture are kept."""
 
 
 class Entry:

@@ -33,6 +33,7 @@ def report(keypoints: Keypoints, supplied: NDArray[np.bool_]) -> DetectionReport
         keypoints: as detected.
         supplied: bool (137,), the joints that the detector ever gives; others are absent, not missed.
     """
+    keypoints = keypoints.inside()
     seen = keypoints.person_seen
     found = keypoints.found[seen]
     missing = ~found & supplied

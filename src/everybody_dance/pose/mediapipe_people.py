@@ -66,7 +66,8 @@ class PeopleDetector:
             part = np.ascontiguousarray(box.cut(image))
             for landmarks in self._model.detect(self._picture(part)).pose_landmarks:
                 body = np.array([[mark.x, mark.y, mark.z, mark.visibility] for mark in landmarks], np.float32)
-                found.append(joints(body, None, None, None, (box.width, box.height)).shifted(box.x, box.y))
+                pose = joints(body, None, None, None, (box.width, box.height)).inside((box.width, box.height))
+                found.append(pose.shifted(box.x, box.y))
         return [Person(pose, clothes=clothes(image, pose)) for pose in once(found)]
 
 

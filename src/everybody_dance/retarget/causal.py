@@ -170,7 +170,7 @@ class CausalRetargeting:
             return placed
         before = _placed(self._before, pose, ground, hips, root_x)
         share = np.float32(self._passed)
-        # A joint that one of the fits places outside the picture has no place there to come from.
+        # Whoever one of the fits places outside the picture has no place there to come from.
         xy = np.where((before.found & placed.found)[:, None], before.xy + share * (placed.xy - before.xy), placed.xy)
         return Pose(xy, placed.confidence)
 

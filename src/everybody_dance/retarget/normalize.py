@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from everybody_dance import events
 from everybody_dance.events import Finding
-from everybody_dance.keypoints import Array, Keypoints, Pose, blocks, in_blocks
+from everybody_dance.keypoints import Array, Keypoints, Pose, blocks, in_blocks, is_inside
 from everybody_dance.retarget.bones import ALOFT, ALONG, bone_ratios, with_bones
 from everybody_dance.retarget.options import BONES
 from everybody_dance.retarget.statistics import DepthRange, Line, Measured, PoseStatistics, measure
@@ -35,7 +35,7 @@ class Normalized:
     """A source in the target's place.
 
     Attributes:
-        keypoints: in the target's frame; joints that land outside it are not found.
+        keypoints: in the target's frame, as ``in_picture`` leaves them.
         scale: (T,) the scale of each frame's similarity.
         ground: (T,) the y in the target's frame on which the source's ground line (or hips) lands.
         clamped_share: share of the frames with a person that lie outside the source's own depth range.
@@ -160,7 +160,7 @@ class Retargeting:
             root_x: x of its root.
 
         Returns:
-            The pose in the target's frame; joints that land outside it are not found.
+            The pose in the target's frame, as ``in_picture`` leaves it.
         """
         if self.here is None or self.there is None:
             factor, border = fit_whole(self.source_size, self.size)
@@ -169,7 +169,7 @@ class Retargeting:
             _, scale, source_level, target_level = self.depth(np.array([line]))
             shift = self.shift(scale, source_level, target_level, np.array([root_x]))
             xy = self.move(pose.xy[None], pose.confidence[None], scale, shift, target_level)[0]
-        return Pose(*_inside(xy, pose.confidence, self.size))
+        return Pose(*in_picture(xy, pose.confidence, self.size))
 
 
 def normalize(
@@ -289,7 +289,7 @@ def _sideways_that_fits(source: Keypoints, scale: Line, root_x: Line, fitted: Re
 
 
 def _moved(source: Keypoints, size: tuple[int, int], move: Callable[[slice], NDArray[np.float64]]) -> Keypoints:
-    """``source`` in a frame of ``size``, without the joints that land outside it.
+    """``source`` in a frame of ``size``, as ``in_picture`` leaves it.
 
     Args:
         source: to move.
@@ -298,12 +298,23 @@ def _moved(source: Keypoints, size: tuple[int, int], move: Callable[[slice], NDA
     """
     xy, confidence = np.empty_like(source.xy), np.empty_like(source.confidence)
     for block in blocks(len(source)):
-        xy[block], confidence[block] = _inside(move(block), source.confidence[block], size)
+        xy[block], confidence[block] = in_picture(move(block), source.confidence[block], size)
     return replace(source, xy=xy, confidence=confidence, size=size)
 
 
-def _inside(xy: NDArray[np.float64], confidence: Array, size: tuple[int, int]) -> tuple[Array, Array]:
-    """xy (..., 137, 2) and confidence; joints outside a frame of ``size`` are not found, and xy is 0 for these."""
-    inside = ((xy >= 0) & (xy <= np.array(size))).all(axis=-1)
-    confidence = np.where(inside, confidence, np.float32(0))
+def in_picture(xy: NDArray[np.float64], confidence: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+    """Placed poses without those of people who are outside the picture.
+
+    A joint may lie outside while its limb reaches into the picture, so whoever has a joint inside keeps them all.
+
+    Args:
+        xy: (..., 137, 2), in the target's frame.
+        confidence: (..., 137).
+        size: (W, H) of the frame.
+
+    Returns:
+        xy and confidence as in ``Keypoints``.
+    """
+    inside = is_inside(xy, size) & (confidence > 0)
+    confidence = np.where(inside.any(axis=-1, keepdims=True), confidence, np.float32(0))
     return np.where(confidence[..., None] > 0, xy, 0).astype(np.float32), confidence

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from everybody_dance.errors import DanceError
 from everybody_dance.keypoints import Keypoints
-from everybody_dance.retarget.normalize import fit_whole
+from everybody_dance.retarget.normalize import fit_whole, in_picture
 from everybody_dance.retarget.statistics import Line, PoseStatistics, measure
 
 BODY_WIDTH = 0.35
@@ -50,17 +50,10 @@ class Moved:
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
     def keypoints(self, keypoints: Keypoints, size: tuple[int, int]) -> Keypoints:
-        """A dance moved; joints that land outside a frame of ``size`` (W, H) are not found."""
+        """A dance moved into a frame of ``size`` (W, H), as ``in_picture`` leaves it."""
         scale, anchor, place = self.scale[:, None, None], self.anchor[:, None], self.place[:, None]
-        xy = scale * (keypoints.xy - anchor) + place
-        inside = ((xy >= 0) & (xy <= np.array(size))).all(axis=2)
-        confidence = np.where(inside, keypoints.confidence, np.float32(0))
-        return replace(
-            keypoints,
-            xy=np.where(confidence[..., None] > 0, xy, 0).astype(np.float32),
-            confidence=confidence,
-            size=size,
-        )
+        xy, confidence = in_picture(scale * (keypoints.xy - anchor) + place, keypoints.confidence, size)
+        return replace(keypoints, xy=xy, confidence=confidence, size=size)
 
 
 def can_join(keypoints: Keypoints, cuts: Sequence[int] = ()) -> bool:

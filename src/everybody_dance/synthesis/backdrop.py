@@ -6,6 +6,7 @@ from collections.abc import Generator
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,8 +16,10 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import check_inputs
 from everybody_dance.images import Box, Image, resized
 from everybody_dance.synthesis.shadow import floor_shadow, reach_of_shadow
-from everybody_dance.synthesis.stream import Picture
 from everybody_dance.video.reader import VideoReader, probe
+
+if TYPE_CHECKING:  # it brings PyTorch, and whoever only checks a background needs none
+    from everybody_dance.synthesis.stream import Picture
 
 NONE = "none"
 """No background: the result is transparent around the person."""
@@ -130,7 +133,7 @@ def filling(image: Image, size: tuple[int, int]) -> Image:
     return resized(Box((width - part[0]) // 2, (height - part[1]) // 2, *part).cut(image), size)
 
 
-def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
+def over(picture: "Picture", plate: Image, behind: Image, shadow: bool) -> Image:
     """The person of ``picture`` in front of ``behind`` instead of their own place.
 
     Args:
@@ -147,7 +150,7 @@ def over(picture: Picture, plate: Image, behind: Image, shadow: bool) -> Image:
     return shown
 
 
-def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
+def cut_out(picture: "Picture", plate: Image, shadow: bool) -> Image:
     """uint8 (H, W, 4): the person of ``picture`` alone, or with their shadow, straight colours and alpha.
 
     A frame is I = m C + (1 - m) P with matte m and plate P, so the colours are C = P + (I - P) / m. Alpha is 0 where
@@ -160,7 +163,7 @@ def cut_out(picture: Picture, plate: Image, shadow: bool) -> Image:
     return whole
 
 
-def _region(picture: Picture, alpha: Image, shadow: bool) -> Box:
+def _region(picture: "Picture", alpha: Image, shadow: bool) -> Box:
     """The part of the frame outside of which there is neither the person nor their shadow."""
     height, width = alpha.shape
     boxes = [Box(*cv2.boundingRect(alpha))]
@@ -173,7 +176,7 @@ def _region(picture: Picture, alpha: Image, shadow: bool) -> Box:
     return Box(left, top, max(right - left, 1), max(bottom - top, 1))
 
 
-def _cut_out(picture: Picture, plate: Image, shadow: bool) -> tuple[Box, Image]:
+def _cut_out(picture: "Picture", plate: Image, shadow: bool) -> tuple[Box, Image]:
     """The region of the frame in which there is something, and what ``cut_out`` gives there, uint8 (h, w, 4)."""
     matte = _solid(picture)
     steps = np.clip((np.arange(256) - LEAST) * 255 / (MOST - LEAST), 0, 255).round().astype(np.uint8)
@@ -192,7 +195,7 @@ def _cut_out(picture: Picture, plate: Image, shadow: bool) -> tuple[Box, Image]:
     return region, np.dstack([colours, alpha])
 
 
-def _solid(picture: Picture) -> Image:
+def _solid(picture: "Picture") -> Image:
     """uint8 (H, W): the matte of ``picture`` without the holes that it has where the person looks like the plate."""
     matte = picture.matte
     if picture.drawn is None:

@@ -18,9 +18,13 @@ from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST
 from everybody_dance.retarget.likeness import unlike_frames
 from everybody_dance.retarget.normalize import fit_whole, normalize, place_unchanged
 from everybody_dance.retarget.statistics import PoseStatistics
+from everybody_dance.skeleton import KNEES
 
 UNLIKE_WORTH_SAYING = 0.03
 """The user is told when more than this share of a dance is unlike the footage."""
+
+LEGLESS_WORTH_SAYING = 0.3
+"""The user is told when no knee is found in more than this share of a dance."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def read_dance(
         alone = detection.alone
         whom = "No person was found" if alone is None else f"Too little is seen of person {alone.who + 1}"
         raise DanceError("no-person", f"{whom} in {source}.")
+    _warn_of_legs(keypoints)
     if not normalized:
         scale = np.full(len(keypoints), fit_whole(keypoints.size, size)[0])
         placed = place_unchanged(keypoints, size)
@@ -105,6 +110,19 @@ def read_dance(
     return Dance(
         source, detection, keypoints, still, result.keypoints, result.scale, result.clamped_share, result.bones
     )
+
+
+def _warn_of_legs(source: Keypoints) -> None:
+    """Tell the user of a source in which hardly any legs are found."""
+    seen = source.person_seen
+    share = float((~source.found[seen][:, KNEES].any(axis=1)).mean())
+    if share > LEGLESS_WORTH_SAYING:
+        events.warn(
+            "no-legs",
+            f"In {100 * share:.0f} % of the dance no legs are known, so the result has none there. The source should"
+            " show the dancer from the waist up at least.",
+            share=share,
+        )
 
 
 def unlike_share(dance: Dance, filmed: Keypoints) -> float:

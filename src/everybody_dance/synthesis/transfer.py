@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,16 @@ class Transfer:
     clamped_share: float
     unlike_share: float
     bones: Mapping[str, float] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """What came of it, for a report."""
+        return {
+            "frames": self.frames,
+            "without_person": self.without_person,
+            "clamped_share": self.clamped_share,
+            "unlike_share": self.unlike_share,
+            "bones": dict(self.bones),
+        }
 
 
 def transfer_dance(

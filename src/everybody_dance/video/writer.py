@@ -80,7 +80,7 @@ class VideoWriter:
         transparent: bool = False,
         quick: bool = False,
     ) -> None:
-        self._format = _format_of(path, transparent)
+        self._format = format_of(path, transparent)
         self._options = {**self._format.options, **(QUICK if quick and not transparent else {})}
         if min(size) <= 0 or fps <= 0:
             raise UsageError("bad-size", f"A video of {size[0]}x{size[1]} at {float(fps):g} fps cannot be written.")
@@ -159,7 +159,7 @@ class VideoWriter:
             append_statement(self._temporary)
 
 
-def _format_of(path: Path, transparent: bool) -> Format:
+def format_of(path: Path, transparent: bool) -> Format:
     """How a video of this name is encoded.
 
     Raises:
@@ -189,7 +189,7 @@ def check_writable(
     Raises:
         UsageError, DanceError: as ``VideoWriter``.
     """
-    _format_of(path, transparent)  # by its own name
+    format_of(path, transparent)  # by its own name
     trial = temporary_path(path.parent, path.suffix)
     try:
         with VideoWriter(trial, size, fps, sound_of=sound_of, transparent=transparent) as writer:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from everybody_dance import events
 from everybody_dance.errors import UsageError
@@ -32,6 +33,10 @@ class TrainResult:
     performer: Performer
     worked: bool
     held_out: Evaluation
+
+    def figures(self) -> dict[str, Any]:
+        """How long it trained, and how good it is, for a report."""
+        return {"steps": self.performer.manifest.steps, **self.held_out}
 
 
 def train(

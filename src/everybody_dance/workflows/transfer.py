@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,10 @@ class PreviewResult:
     clamped_share: float
     unlike_share: float
     bones: Mapping[str, float]
+
+    def figures(self) -> dict[str, Any]:
+        """What is known of it, for a report."""
+        return {"clamped_share": self.clamped_share, "unlike_share": self.unlike_share, "bones": dict(self.bones)}
 
 
 def transfer(

@@ -48,7 +48,8 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
     """
     size, detections, clips = request.size, decoded.detections, decoded.clips
     left_out = _left_out(request, decoded)
-    detected = [detection.keypoints.scaled_to(size) for detection in detections]
+    # What was never filmed teaches nothing, so guesses outside the picture are left out.
+    detected = [detection.keypoints.inside().scaled_to(size) for detection in detections]
     keypoints = _joined([clean(part, detection.cuts) for part, detection in zip(detected, detections, strict=True)])
     cuts = tuple(clip.first + cut for clip, detection in zip(clips, detections, strict=True) for cut in detection.cuts)
     training = np.concatenate([np.arange(clip.first, clip.holdout) for clip in clips])
