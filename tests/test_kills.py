@@ -1,4 +1,4 @@
-"""Trainings, jobs and a studio that are killed go on cleanly and end the same: short runs of the scripts that kill them."""
+"""Trainings, jobs and a studio that are killed go on cleanly: short runs of the scripts that kill them."""
 
 import subprocess
 import sys
