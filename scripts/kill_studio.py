@@ -214,6 +214,9 @@ def main() -> None:
             try:
                 while True:
                     user.go_on(server)
+            except SystemExit:
+                server.kill(signal.SIGKILL)
+                raise
             except GoneError:
                 at = [f"{job['title']} {job['state']}" for job in user.seen.values() if job["state"] != "done"]
                 print(f"kill {kill}: {', '.join(at) or 'between jobs'}", flush=True)

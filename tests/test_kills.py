@@ -1,4 +1,4 @@
-"""Trainings and jobs that are killed go on cleanly and end the same: short runs of the scripts that kill them."""
+"""Trainings, jobs and a studio that are killed go on cleanly: short runs of the scripts that kill them."""
 
 import subprocess
 import sys
@@ -16,6 +16,14 @@ def test_four_kills(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("4 kills; every weight equals that of a training that ran through.\n")
+
+
+def test_three_kills_of_a_studio() -> None:
+    command = [sys.executable, str(SCRIPT.with_name("kill_studio.py")), "--kills", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("3 kills; ")
+    assert done.stdout.endswith("each done once, and everything is whole.\n")
 
 
 def test_jobs_survive_kills_of_the_program(little_world: LittleWorld) -> None:

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +19,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError
+from everybody_dance.jobs.store import JobStore
 from everybody_dance.studio import archives, disk, limited, uploads
-from everybody_dance.studio.folder import clean
+from everybody_dance.studio.folder import StudioFolder, clean
 from everybody_dance.studio.removal import removal_of_person
 from everybody_dance.studio.studio import Studio
 from everybody_dance.web.answers import STATIC
+from everybody_dance.workflows.requests import EvaluateRequest
 from studios import TRAINING, Client, named, serving_studio
 from subjects import wall
 from worlds import LittleWorld, dance, write_video
@@ -518,6 +522,44 @@ def test_jobs_are_paused_and_go_on_after_a_restart(tmp_path: Path, little_world:
 def _copied(world: LittleWorld, root: Path) -> str:
     (root / "dances").mkdir(exist_ok=True)
     return Path(shutil.copy(world.source, root / "dances")).name
+
+
+def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
+    def live(*states: str) -> dict[str, str]:
+        until = time.monotonic() + 60
+        while True:
+            found = studio.state()["live"].get("live", {})
+            if found.get("state") in states:
+                return dict(found)
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+
+    studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "browser"})
+    assert live("starting", "running")["person"] == person
+    address = live("running")["address"]
+    with urllib.request.urlopen(address, timeout=10) as page:
+        assert b"live.js" in page.read()
+    studio.done("DELETE", "/api/live")
+    assert live("ended")["address"] is None
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address, timeout=10)
+    studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "97"})
+    assert "camera" in live("failed")["error"].lower()
+
+
+def test_a_finding_that_is_told_twice_is_shown_once(tmp_path: Path) -> None:
+    finding = {"event": "finding", "code": "x", "severity": "warning", "message": "Film longer.", "values": {}}
+    folder = StudioFolder.open(tmp_path / "s")
+    request = EvaluateRequest(subject=folder.whole(folder.people / "Ada"))
+    with JobStore(folder.jobs) as store:
+        job = store.add("evaluate", request, "Evaluate Ada").id
+        for _ in range(2):  # a job that was killed and went on says it again
+            store.tell(job, finding)
+        store.change(job, state="paused")
+    with Studio.opened(folder.root, TRAINING) as studio:
+        (shown,) = studio.desk.board.jobs()
+    assert [sentence.message for sentence in shown.findings] == ["Film longer."]
+    assert (shown.person, shown.command) == ("Ada", f"dance evaluate {folder.root}/people/Ada")
 
 
 def test_only_one_program_opens_a_studio(studio: Client) -> None:

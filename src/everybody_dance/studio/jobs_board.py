@@ -89,7 +89,9 @@ class JobsBoard:
         findings: dict[int, list[Sentence]] = {}
         for event in queue.events():
             if event.message.get("event") == "finding":
-                findings.setdefault(event.job, []).append(_sentence(event.message))
+                told = findings.setdefault(event.job, [])
+                if (sentence := _sentence(event.message)) not in told:  # a job that went on says it again
+                    told.append(sentence)
         for job in queue.jobs():
             with self._lock:
                 self._jobs.setdefault(job.id, self._summary(job, findings.get(job.id, [])))

@@ -120,10 +120,11 @@ def _performer(file: Path, folder: Path) -> dict[str, Any]:
     import numpy as np
 
     from everybody_dance.files import write_bytes
-    from everybody_dance.performer.model_files import load_performer
     from everybody_dance.studio.archives import PORTRAIT, unpack
 
     unpack(file, folder)
+    from everybody_dance.performer.model_files import load_performer  # with PyTorch, once there is something to load
+
     load_performer(folder, "cpu")
     portrait = folder / PORTRAIT
     if portrait.exists():

@@ -16,6 +16,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from everybody_dance.jsonio import dumps
 from everybody_dance.studio.disk import disk_of
+from everybody_dance.studio.jobs_board import JobSummary
 from everybody_dance.studio.live_show import LiveShow
 from everybody_dance.studio.studio import Studio
 from everybody_dance.web.answers import MESSAGE_TOO_BIG, TOO_MANY
@@ -45,13 +46,19 @@ class State:
         self._library: Sections = {}
         self._seen = -1
         self._looked = 0.0
+        self._jobs: dict[str, tuple[JobSummary, dict[str, Any]]] = {}
+
+    def version(self) -> object:
+        """Something that differs when ``now`` may have changed; it costs next to nothing to ask."""
+        desk = self._studio.desk
+        return desk.board.changes, desk.changes, self._live.state, time.monotonic() // (LOOK_AGAIN / 2)
 
     def now(self, *, anew: bool = False) -> Sections:
         """Everything, as JSON can say it; with ``anew`` the folders are read again in any case."""
         studio = self._studio
         live = self._live.state
-        jobs = {str(job.id): asdict(job) for job in studio.desk.board.jobs()}
         with self._lock:
+            jobs = self._as_json(studio.desk.board.jobs())
             wait = LOOK_AGAIN / 2 if any(job["state"] == "running" for job in jobs.values()) else LOOK_AGAIN
             changes, now = studio.desk.changes, time.monotonic()
             if anew or changes != self._seen or now - self._looked > wait:
@@ -60,9 +67,22 @@ class State:
                     "people": {person.id: asdict(person) for person in studio.cast.all()},
                     "dances": {dance.id: asdict(dance) for dance in studio.dances.all()},
                     "results": {result.id: asdict(result) for result in studio.results.all()},
-                    "disk": {"disk": asdict(disk_of(studio.folder.root)) | {"folder": str(studio.folder.root)}},
+                    "disk": {"disk": self._disk()},
                 }
             return {**self._library, "jobs": jobs, "live": {} if live is None else {"live": asdict(live)}}
+
+    def _disk(self) -> dict[str, Any]:
+        """The disk; its free bytes are rounded, or they would always have changed."""
+        disk = disk_of(self._studio.folder.root)
+        return {"free": round(disk.free, -8), "low": disk.low, "folder": str(self._studio.folder.root)}
+
+    def _as_json(self, jobs: list[JobSummary]) -> dict[str, dict[str, Any]]:
+        """Each job is turned into JSON's values once, as long as it stays the same."""
+        known, self._jobs = self._jobs, {}
+        for job in jobs:
+            before = known.get(str(job.id))
+            self._jobs[str(job.id)] = before if before is not None and before[0] is job else (job, asdict(job))
+        return {number: values for number, (_, values) in self._jobs.items()}
 
 
 def changed(before: Sections, now: Sections) -> Sections:
@@ -114,19 +134,22 @@ class Feed:
 
     async def _tell(self, socket: WebSocket, questions: list[anyio.Event]) -> None:
         known: Sections = {}
+        seen: object = None
         first = True
         with suppress(WebSocketDisconnect):
             while True:
                 await questions[0].wait()
                 questions[0] = anyio.Event()
                 until = time.monotonic() + QUIET
+                told: Sections = {}
                 while True:
-                    now = await run_sync(self._state.now)
-                    told = changed(known, now)
+                    version = self._state.version()
+                    if version != seen:
+                        now = await run_sync(self._state.now)
+                        told, seen, known = changed(known, now), version, now
                     if told or first or time.monotonic() > until:
                         break
                     await anyio.sleep(INTERVAL)
-                known = now
                 await socket.send_text(dumps({"whole": first, "changed": told}))
                 first = False
                 await anyio.sleep(INTERVAL)
