@@ -29,7 +29,7 @@ from everybody_dance.networks.vgg import VGG19Features
 from everybody_dance.performer.model_files import load_performer
 from everybody_dance.pose.people import Person
 from everybody_dance.retarget.likeness import UNLIKE, unlike_frames
-from everybody_dance.skeleton import FACE, LEFT_HAND, Joint
+from everybody_dance.skeleton import FACE, FEET, LEFT_HAND, Joint
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import PRESETS
@@ -311,6 +311,21 @@ def test_what_is_unlike_anything_filmed() -> None:
     dance = replace(filmed[:3], xy=xy)
     assert unlike_frames(dance, filmed).tolist() == [False, True, False]
     assert unlike_frames(dance, filmed[:0]).all()
+
+
+def test_guesses_are_not_unlike_what_was_filmed() -> None:
+    filmed = swaying(20)
+    legs = [Joint.LEFT_KNEE, Joint.LEFT_ANKLE, Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, *FEET]
+    xy, confidence = filmed.xy[:2].copy(), filmed.confidence[:2].copy()
+    xy[:, legs, 0] += 30
+    confidence[:, legs] = 0.25
+    guessed = replace(filmed[:2], xy=xy, confidence=confidence)
+    known = np.ones(confidence.shape, bool)
+    assert unlike_frames(guessed, filmed, known).all()
+    known[:, legs] = False
+    assert not unlike_frames(guessed, filmed, known).any()
+    known[:] = False
+    assert not unlike_frames(guessed, filmed, known).any()
 
 
 def test_the_distance_of_efficientnet_features(monkeypatch: pytest.MonkeyPatch) -> None:

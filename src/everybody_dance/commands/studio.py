@@ -28,7 +28,9 @@ def studio(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """Film or drop, train, dance, go live: everything in a browser. Ctrl-C ends it, and work goes on at the next start.
+    """Drop a video of a person, train, dance, go live: all in a browser.
+
+    Ctrl-C ends it, and work goes on at the next start.
 
     The folder holds people/NAME, which are subjects as every other command knows them, dances and results.
     """

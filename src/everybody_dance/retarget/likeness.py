@@ -17,7 +17,9 @@ UNLIKE = 0.1
 """A pose farther than this from everything filmed, in body heights, is painted badly: limbs tear, heads break."""
 
 
-def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.float64]:
+def pose_distances(
+    queries: Keypoints, candidates: Keypoints, known: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Distances between poses whose hips are aligned.
 
     With confidences v and w, positions a and b relative to the hips, body height h and m = ``MISSING``,
@@ -30,6 +32,7 @@ def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.floa
     Args:
         queries: (Q frames).
         candidates: (N frames), at the same scale.
+        known: bool (Q, 137), the joints of each query that count at all; None: every joint.
 
     Returns:
         float64 (Q, N), in body heights; infinite where one of the two has no hips.
@@ -37,11 +40,13 @@ def pose_distances(queries: Keypoints, candidates: Keypoints) -> NDArray[np.floa
     height = max(float(np.median(body_height(candidates.xy, candidates.confidence))), 1.0) if len(candidates) else 1.0
     a, v, a_seen = _aligned(queries, height)
     b, w, b_seen = _aligned(candidates, height)
+    counts = np.ones_like(v) if known is None else known[:, BODY].astype(np.float64)
+    v = v * counts
     # Expanded, so that every sum over joints is a matrix product and nothing of size (Q, N, joints) is made.
     apart = (v * np.square(a).sum(axis=2)) @ w.T + v @ (w * np.square(b).sum(axis=2)).T
     apart -= 2 * sum((v * a[..., axis]) @ (w * b[..., axis]).T for axis in range(2))
     shared = v @ w.T
-    missed = np.square(v).sum(axis=1)[:, None] + np.square(w).sum(axis=1)[None] - 2 * shared
+    missed = np.square(v).sum(axis=1)[:, None] + counts @ np.square(w).T - 2 * shared
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = np.sqrt(np.maximum(apart + MISSING**2 * missed, 0) / (shared + missed))
     return np.where(a_seen[:, None] & b_seen[None], distance, np.inf)
@@ -55,13 +60,23 @@ def _aligned(keypoints: Keypoints, height: float) -> tuple[NDArray[np.float64], 
     return np.where(confidence[..., None] > 0, keypoints.xy[:, BODY] - hips, 0) / height, confidence, seen
 
 
-def unlike_frames(dance: Keypoints, filmed: Keypoints) -> NDArray[np.bool_]:
-    """bool (T,): frames of ``dance`` whose pose is unlike every pose in ``filmed``, both at the same scale."""
+def unlike_frames(dance: Keypoints, filmed: Keypoints, known: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Which frames show a pose that is unlike everything that was filmed.
+
+    Args:
+        dance: (T frames).
+        filmed: at the same scale.
+        known: bool (T, 137), as in ``pose_distances``.
+
+    Returns:
+        bool (T,).
+    """
     if not len(filmed):
         return dance.person_seen
     distances = np.empty(len(dance))
     for block in blocks(len(dance)):
-        distances[block] = pose_distances(dance[block], filmed).min(axis=1)
+        here = None if known is None else known[block]
+        distances[block] = pose_distances(dance[block], filmed, here).min(axis=1)
     return np.asarray(np.isfinite(distances) & (distances > UNLIKE) & dance.person_seen)
 
 

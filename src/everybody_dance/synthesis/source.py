@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.errors import DanceError
 from everybody_dance.events import OnProgress, ignore_progress
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, is_inside
 from everybody_dance.pose.camera import stood_still
 from everybody_dance.pose.detection import Detection, detect_video
 from everybody_dance.pose.filtering import clean
@@ -129,7 +129,9 @@ def unlike_share(dance: Dance, filmed: Keypoints) -> float:
     """Share of the frames whose pose is unlike every pose that was ``filmed``; the user is told if it is large."""
     if not len(filmed):
         return 0.0
-    unlike = unlike_frames(dance.placed, filmed)
+    # What is only guessed, outside the source's picture, is no movement that could be filmed.
+    guessed = dance.source.found & ~is_inside(dance.source.xy, dance.source.size)
+    unlike = unlike_frames(dance.placed, filmed, ~guessed)
     share = float(unlike.mean())
     if share > UNLIKE_WORTH_SAYING:
         first = unlike.argmax() / float(dance.placed.fps)
