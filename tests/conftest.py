@@ -12,6 +12,10 @@ from everybody_dance.events import Event, Finding, listening
 if TYPE_CHECKING:
     from worlds import LittleWorld
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several test processes with a thread for every core each would only wait for each other. Read when PyTorch loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 FOOTAGE = Path(os.environ.get("EVERYBODY_DANCE_FOOTAGE", Path(__file__).parents[2] / "shared" / "footage"))
 
 
