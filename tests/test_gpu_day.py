@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from subjects import make_subject
 
@@ -16,9 +17,10 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "gpu_day.py"
 def run(subject: Path, out: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     # On a CPU, perhaps a busy one, a part may take as long as it needs, unless a test says otherwise.
     command = [sys.executable, str(SCRIPT), str(subject), "--out", str(out), "--patience", "10", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=580, check=False)
 
 
+@pytest.mark.timeout(600)
 def test_a_day_without_a_gpu(tmp_path: Path) -> None:
     subject = make_subject(tmp_path / "s")
     parts = ("tests", "engine fast", "generators", "train fast")
