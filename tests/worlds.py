@@ -101,9 +101,10 @@ def finish(process: subprocess.Popen[str], seconds: float = 120) -> Outcome:
         stdout, stderr = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
-        _, where = process.communicate()
+        process.wait()
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, which may hold its pipes
+        _, where = process.communicate()
         raise AssertionError(f"It went on for more than {seconds} s, at:\n{where}") from None
     assert "Traceback" not in stderr + stdout, stderr
     return Outcome(process.returncode, stdout, stderr)
