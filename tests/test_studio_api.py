@@ -25,6 +25,7 @@ from everybody_dance.studio.folder import StudioFolder, clean
 from everybody_dance.studio.removal import removal_of_person
 from everybody_dance.studio.studio import Studio
 from everybody_dance.web.answers import STATIC
+from everybody_dance.web.studio import feed
 from everybody_dance.workflows.requests import EvaluateRequest
 from studios import TRAINING, Client, named, serving_studio
 from subjects import wall
@@ -360,7 +361,7 @@ def test_a_performer_is_exported_and_imported(studio: Client, person: str, littl
     assert "performer.zip" in archive.headers["content-disposition"]
     names = zipfile.ZipFile(io.BytesIO(archive.body)).namelist()
     assert all(name.startswith((f"{person}/model/", f"{person}/portrait.jpg")) for name in names)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while any(path.suffix == ".zip" for path in (studio.root / "pictures").iterdir()):
         assert time.monotonic() < until  # it is removed when it has been sent
     made = studio.done("POST", "/api/people/import", {"upload": studio.upload(archive.body, "p.zip"), "name": "Copy"})
@@ -460,22 +461,29 @@ def test_the_command_line_does_the_same(studio: Client, person: str, video: byte
     assert "waltz.webm' " in transparent
 
 
-def test_a_job_trains_and_is_told_of_as_it_goes(studio: Client, person: str) -> None:
+def test_a_job_trains_and_is_told_of_as_it_goes(studio: Client, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []  # when it was told: how late that is heard is the machine's affair
+
+    def telling(what: object) -> str:
+        times.append(time.monotonic())
+        return dumps(what)
+
+    dumps = feed.dumps
+    monkeypatch.setattr(feed, "dumps", telling)
     headers = {"Cookie": f"dance-{studio.port}={studio.token}"}
     address, origin = f"ws://{studio.host}/api/events", f"http://{studio.host}"
     with connect(address, origin=origin, additional_headers=headers, proxy=None) as page:  # type: ignore[arg-type]
         page.send('{"next": true}')
-        first = json.loads(page.recv(timeout=10))
+        first = json.loads(page.recv(timeout=60))
         assert first["whole"]
         assert person in first["changed"]["people"]
         job = studio.done("POST", f"/api/people/{named(person)}/train", {"minutes": 0.02})["job"]
         assert studio.ask("DELETE", f"/api/people/{named(person)}").code == "busy"
         assert studio.ask("PATCH", f"/api/people/{named(person)}", {"name": "x"}).code == "busy"
-        state, stages, times = "", set(), []
+        state, stages = "", set()
         while state not in ("done", "failed"):
             page.send('{"next": true}')
-            told = json.loads(page.recv(timeout=60))["changed"]
-            times.append(time.monotonic())
+            told = json.loads(page.recv(timeout=120))["changed"]
             found = told.get("jobs", {}).get(str(job))
             if found:
                 state = found["state"]
@@ -508,14 +516,14 @@ def test_jobs_are_paused_and_go_on_after_a_restart(tmp_path: Path, little_world:
         waiting = client.done("POST", "/api/results/landing", {"person": "Ada", "dance": _copied(little_world, root)})
         client.wait(job, "running")
         client.done("POST", f"/api/jobs/{job}/pause")
-        client.wait(job, "paused", seconds=60)
+        client.wait(job, "paused")
         client.done("DELETE", "/api/live")
     with serving_studio(root) as client:
         assert client.state()["jobs"][str(job)]["state"] == "paused"
         client.done("POST", f"/api/jobs/{job}/continue")
         client.wait(job, "running")
         client.done("POST", f"/api/jobs/{job}/cancel")
-        assert client.wait(job, "cancelled", seconds=15)
+        assert client.wait(job, "cancelled")
         assert str(waiting["job"]) in client.state()["jobs"]
 
 
@@ -537,7 +545,7 @@ def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
     studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "browser"})
     assert live("starting", "running")["person"] == person
     address = live("running")["address"]
-    with urllib.request.urlopen(address, timeout=10) as page:
+    with urllib.request.urlopen(address, timeout=60) as page:
         assert b"live.js" in page.read()
     studio.done("DELETE", "/api/live")
     assert live("ended")["address"] is None
