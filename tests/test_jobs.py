@@ -25,6 +25,7 @@ from everybody_dance.jobs.process import WorkerProcess, why_it_ended
 from everybody_dance.jobs.queue import JobQueue
 from everybody_dance.jobs.requests import KINDS, Request, from_json, to_json
 from everybody_dance.jobs.store import Job, JobStore
+from everybody_dance.retarget.options import Landing
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training import checkpoint
 from everybody_dance.training.config import TrainConfig
@@ -47,9 +48,16 @@ REQUESTS: dict[str, Request] = {
         source=Path("s.mp4"),
         out=Path("o.mp4"),
         members=((Path("ben"), "2"),),
-        config=TransferConfig(background="#00B140", shadow=False, bones="source"),
+        config=TransferConfig(
+            background="#00B140", shadow=False, bones="source", landing=Landing(scale=0.8, shift=-0.1, floor=0.05)
+        ),
     ),
-    "preview": PreviewRequest(subject=Path("anna"), source=Path("s.mp4"), out=Path("o.mp4")),
+    "preview": PreviewRequest(
+        subject=Path("anna"),
+        source=Path("s.mp4"),
+        out=Path("o.mp4"),
+        config=TransferConfig(landing=Landing(shift=0.2)),
+    ),
     "evaluate": EvaluateRequest(subject=Path("anna"), frames=20, command=("dance", "evaluate")),
 }
 

@@ -437,6 +437,8 @@ def test_what_is_asked_for_wrongly_is_refused_in_a_sentence(studio: Client, pers
         (f"people/{person}/live", {"camera": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "background": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "who": "1; rm -rf /"}),
+        ("results", {"person": "x", "dance": "y", "scale": 3}),
+        ("results/landing", {"person": "x", "dance": "y", "shift": -1.5}),
         ("people", {"name": "", "upload": "x"}),
     ):
         refused = studio.ask("POST", f"/api/{path}", body)
@@ -459,6 +461,8 @@ def test_the_command_line_does_the_same(studio: Client, person: str, video: byte
     )
     transparent = studio.done("POST", "/api/results/command", {**body, "background": "none"})["command"]
     assert "waltz.webm' " in transparent
+    moved = {"person": person, "dance": made, "scale": 0.8, "shift": -0.1, "floor": 0}
+    assert "--scale 0.8 --shift -0.1 --device" in studio.done("POST", "/api/results/command", moved)["command"]
 
 
 def test_a_job_trains_and_is_told_of_as_it_goes(studio: Client, person: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,13 @@ from studios import Client, rendered, serving_studio
 from worlds import LittleWorld
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra 'test')")
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect  # noqa: E402
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect  # noqa: E402
 
 from test_web_browser import CHROMIUM, DESKTOP, PHONE, chromium  # noqa: E402, F401
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
+
+TEXT_OF_LANDING = "Where it will land: the pose in the source, over the empty place, over a true frame"
 
 LONG = 120_000
 """Milliseconds that work may take on a slow machine."""
@@ -71,6 +73,12 @@ def _plays(page: Page, label: str) -> None:
     while video.evaluate("video => video.readyState") < 2:
         assert time.monotonic() < until, video.evaluate("video => video.error?.message")
         page.wait_for_timeout(50)
+
+
+def _drawn(outline: Locator) -> dict[str, float]:
+    """Where the outline is, in pixels of the preview, wherever the page has scrolled."""
+    found = {name: float(outline.get_attribute(name) or "nan") for name in ("x", "y", "width", "height")}
+    return found | {"bottom": found["y"] + found["height"]}
 
 
 def test_from_the_first_visit_to_a_result(chromium: Browser, studio: Client, tmp_path: Path) -> None:  # noqa: F811
@@ -153,6 +161,70 @@ def filled(studio: Client, little_world: LittleWorld) -> Client:
     (studio.root / "dances" / "waltz.mp4").write_bytes(little_world.source.read_bytes())
     (studio.root / "results" / "Ada-waltz.mp4").write_bytes(little_world.target.read_bytes())
     return studio
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=str)
+def test_where_a_dance_lands_can_be_moved(chromium: Browser, filled: Client, size: tuple[int, int]) -> None:  # noqa: F811
+    """By sliders, which say so in words, and by dragging the outline of what was fitted."""
+    with visiting(chromium, filled, size) as page:
+        _section(page, "Dance")
+        bigger, sideways, floor = (page.get_by_label(name, exact=True) for name in ("Size", "Sideways", "Floor"))
+        command = page.locator("#section-dance .command code")
+        page.get_by_text("The same on the command line").click()
+        expect(command).to_contain_text("dance transfer")
+        expect(command).not_to_contain_text("--scale")
+
+        # Sliders, by the keyboard
+        bigger.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        expect(bigger).to_have_attribute("aria-valuetext", "97 % of the fitted size")
+        floor.fill("5")
+        expect(floor).to_have_attribute("aria-valuetext", "5 % of the height lower")
+        expect(command).to_contain_text("--scale 0.97 --floor 0.05")
+        page.get_by_role("button", name="Reset").click()
+        expect(bigger).to_have_value("100")
+        expect(command).not_to_contain_text("--scale")
+        expect(command).not_to_contain_text("--floor")
+
+        # The outline, by the pointer
+        page.get_by_role("button", name="See where it lands").click()
+        outline = page.locator(".outline rect").first
+        expect(outline).to_be_visible(timeout=LONG)
+        _plays(page, TEXT_OF_LANDING)
+        page.evaluate("document.activeElement.blur()")
+        outline.scroll_into_view_if_needed()
+        picture = page.locator(".outline").bounding_box()
+        before, drawn = outline.bounding_box(), _drawn(outline)
+        assert before is not None
+        assert picture is not None
+        # The pose in the source, over the empty place, over a true frame
+        width, height = picture["width"] / 3, picture["height"]
+        x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 0.1 * width, y - 0.05 * height, steps=4)
+        expect(sideways).to_have_value("-10")
+        expect(floor).to_have_value("-5")
+        page.mouse.up()
+        moved = _drawn(outline)
+        shown = width / 128  # the prepared frames' width
+        assert moved["x"] == pytest.approx(drawn["x"] - 12.8, abs=0.2)
+        assert moved["bottom"] == pytest.approx(drawn["bottom"] - 0.05 * height / shown, abs=0.2)
+        expect(sideways).to_have_attribute("aria-valuetext", "10 % of the width to the left")
+        expect(command).to_contain_text("--shift -0.1 --floor -0.05")
+
+        # A smaller dance stands on the same floor.
+        bigger.fill("50")
+        smaller = _drawn(outline)
+        assert smaller["height"] == pytest.approx(moved["height"] / 2, abs=0.2)
+        assert smaller["bottom"] == pytest.approx(moved["bottom"], abs=0.06 * moved["height"])
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        page.get_by_role("button", name="See where it lands").click()
+        until = time.monotonic() + 20
+        while not any("--scale 0.5" in job["command"] for job in filled.state()["jobs"].values()):
+            assert time.monotonic() < until
+            page.wait_for_timeout(50)
 
 
 @pytest.mark.parametrize("size", [PHONE, (320, 568), DESKTOP], ids=str)

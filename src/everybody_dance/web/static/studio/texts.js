@@ -139,6 +139,17 @@ export const TEXTS = {
   smoothings: { both: "Steady (default)", gaussian: "A little", median: "Outliers only", none: "None: sharp and sudden" },
   compare: "Also make a video of source, pose and result side by side",
   onlyOwnPlace: "This person was trained to paint the whole picture, so the place stays.",
+  where: "Where?",
+  whereMore: "Whatever the size, the feet stay on the floor. Once you have seen where it lands, drag the outline there.",
+  landings: { scale: "Size", shift: "Sideways", floor: "Floor" },
+  landingWords: {
+    scale: (percent) => (percent === 100 ? "As fitted" : `${percent} % of the fitted size`),
+    shift: (percent) =>
+      percent === 0 ? "As fitted" : `${Math.abs(percent)} % of the width to the ${percent < 0 ? "left" : "right"}`,
+    floor: (percent) =>
+      percent === 0 ? "As fitted" : `${Math.abs(percent)} % of the height ${percent < 0 ? "higher" : "lower"}`,
+  },
+  resetLanding: "Reset",
   land: "See where it lands",
   make: "Make it dance",
   chooseBoth: "Choose who dances, and what.",
@@ -146,7 +157,8 @@ export const TEXTS = {
   copy: "Copy",
   copied: "Copied",
   landing: "Where it will land: the pose in the source, over the empty place, over a true frame",
-  landingMore: "The feet should stand on the floor, and the head should be about as high as the person’s own.",
+  landingMore: "The feet should stand on the floor, and the head should be about as high as the person’s own. All of the dance" +
+    " is within the outline, as the sliders say; to draw it there, see again where it lands.",
   stageEmpty: "The result will be here. See first where the dance will land: that takes a moment.",
   source: "Source",
   result: "Result",
