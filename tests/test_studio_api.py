@@ -74,6 +74,9 @@ def test_other_pages_may_change_nothing(studio: Client) -> None:
 def test_the_page_loads_only_its_own_files(studio: Client) -> None:
     page = studio.ask("GET", "/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "media-src 'self' blob:;" in page.headers["content-security-policy"]  # what was just filmed
+    assert page.headers["permissions-policy"].startswith("camera=(self)")
+    assert "media-src 'self';" in studio.ask("GET", "/api/state").headers["content-security-policy"]
     for name in ("studio.js", "studio.css", "texts.js", "api.js"):
         assert studio.ask("GET", f"/static/studio/{name}").status == 200
 
@@ -585,6 +588,7 @@ def test_every_text_of_the_page_is_there_and_used() -> None:
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', (PAGE / "index.html").read_text()))
     used |= set(re.findall(r"TEXTS\.(\w+)", scripts))
     used |= {"title", "again", "silent", "full", "ended"}  # by the connection's state
+    used |= {"cameraInsecure", "cameraRefused", "cameraBusy", "cameraMissing"}  # by what NoCamera says
     used |= {"pose", "painted", "real"}
     used |= {"largest", "left", "centre", "right"}
     used |= {"people", "dance", "live", "library"}
