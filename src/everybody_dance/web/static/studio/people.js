@@ -1,6 +1,6 @@
 // People: film or drop, prepare, train.
 
-import { setText, show } from "../dom.js";
+import { clock, setText, show } from "../dom.js";
 import { ask, at, pictureOf } from "./api.js";
 import { showChecklist, showPicture } from "./dialogs.js";
 import { DropZone, UploadBox } from "./drop.js";
@@ -307,8 +307,20 @@ class Person {
     keep(
       this.report,
       said.map((finding) => [finding.message, finding]),
-      (message, { severity }) => h("li", { class: severity }, icon(severity), h("span", { text: message })),
-      () => {},
+      (message, { severity }) => {
+        const moment = h("img", { loading: "lazy" });
+        const enlarge = h("button", { type: "button", class: "picture", hidden: true }, moment);
+        enlarge.addEventListener("click", () => showPicture(moment.src, moment.alt));
+        moment.addEventListener("error", () => show(enlarge, false)); // prepared anew since then
+        return Object.assign(h("li", { class: severity }, icon(severity), h("span", { text: message }), enlarge), { moment });
+      },
+      (item, { moment = null }) => {
+        const wanted = moment === null ? null : pictureOf("people", person.id, ["moments", moment.toFixed(3)], person.sheet);
+        if (item.moment.getAttribute("src") === wanted) return;
+        show(item.moment.parentElement, wanted !== null);
+        set(item.moment, "alt", moment === null ? "" : TEXTS.moment(clock(moment)));
+        set(item.moment, "src", wanted);
+      },
     );
     show(this.posesBox, Boolean(prepared));
     keep(

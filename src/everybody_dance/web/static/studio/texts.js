@@ -124,6 +124,7 @@ export const TEXTS = {
     `Seen for ${seconds.toFixed(seconds < 10 ? 1 : 0)} seconds, at ${width} × ${height}`,
   sheet: "The person cut out at some moments, and the empty place behind them",
   sheetOpen: "Show the cut-outs in full size",
+  moment: (time) => `The footage at ${time}`,
   footageGood: "Nothing is missing: this is good footage.",
   seen: "Seconds seen of each movement",
   never: "never",
