@@ -20,10 +20,11 @@ from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError
 from everybody_dance.jobs.store import JobStore
-from everybody_dance.studio import archives, disk, limited, uploads
+from everybody_dance.studio import archives, disk, limited, portraits, uploads
 from everybody_dance.studio.folder import StudioFolder, clean
 from everybody_dance.studio.removal import removal_of_person
 from everybody_dance.studio.studio import Studio
+from everybody_dance.subject.subject import Subject
 from everybody_dance.web.answers import STATIC
 from everybody_dance.web.studio import feed
 from everybody_dance.workflows.requests import EvaluateRequest
@@ -75,6 +76,9 @@ def test_other_pages_may_change_nothing(studio: Client) -> None:
 def test_the_page_loads_only_its_own_files(studio: Client) -> None:
     page = studio.ask("GET", "/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "media-src 'self' blob:;" in page.headers["content-security-policy"]  # what was just filmed
+    assert page.headers["permissions-policy"].startswith("camera=(self)")
+    assert "media-src 'self';" in studio.ask("GET", "/api/state").headers["content-security-policy"]
     for name in ("studio.js", "studio.css", "texts.js", "api.js"):
         assert studio.ask("GET", f"/static/studio/{name}").status == 200
 
@@ -329,6 +333,37 @@ def test_what_is_known_of_a_person(studio: Client, person: str) -> None:
         assert known[picture] > 0
 
 
+def with_a_moment(folder: Path, seconds: float) -> None:
+    """Rewrites the footage report of a person: their outline is said to be incomplete, then."""
+    manifest = json.loads((folder / "subject.json").read_bytes())
+    manifest["footage"] |= {"incomplete": 0.5, "crowded": 0.5, "moments": {"outline-incomplete": seconds}}
+    (folder / "subject.json").write_text(json.dumps(manifest))
+
+
+def test_a_moment_of_a_finding_is_shown(studio: Client, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = studio.root / "people" / person
+    with_a_moment(folder, 0.4)
+    report = studio.state()["people"][person]["prepared"]["report"]
+    assert [one["moment"] for one in report if "is missing from" in one["message"]] == [0.4]
+    assert {one["moment"] for one in report if "is missing from" not in one["message"]} == {None}
+
+    path = f"/api/people/{named(person)}/moments"
+    answer = studio.ask("GET", f"{path}/0.4")
+    assert answer.headers["content-type"] == "image/jpeg"
+    subject = Subject.open(folder)
+    true = subject.frame(round(0.4 * subject.manifest.fps))[..., ::-1].astype(int)
+    shown = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == true.shape  # it is smaller than such a picture may be
+    assert np.abs(shown - true).mean() < 4
+
+    # It is kept: no frame is read again.
+    monkeypatch.setattr(portraits, "_moment", None)
+    assert studio.ask("GET", f"{path}/0.4").body == answer.body
+    for seconds, status in (("1000", 404), ("-1", 422), ("nan", 422), ("x", 422)):
+        assert studio.ask("GET", f"{path}/{seconds}").status == status, seconds
+
+
 def test_a_damaged_subject_is_said_to_be(studio: Client, person: str) -> None:
     (studio.root / "people" / person / "subject.json").write_text("{")
     known = studio.state()["people"][person]
@@ -560,7 +595,8 @@ def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
 
 
 def test_a_finding_that_is_told_twice_is_shown_once(tmp_path: Path) -> None:
-    finding = {"event": "finding", "code": "x", "severity": "warning", "message": "Film longer.", "values": {}}
+    values = {"moment": 2.5}
+    finding = {"event": "finding", "code": "x", "severity": "warning", "message": "Film longer.", "values": values}
     folder = StudioFolder.open(tmp_path / "s")
     request = EvaluateRequest(subject=folder.whole(folder.people / "Ada"))
     with JobStore(folder.jobs) as store:
@@ -570,7 +606,7 @@ def test_a_finding_that_is_told_twice_is_shown_once(tmp_path: Path) -> None:
         store.change(job, state="paused")
     with Studio.opened(folder.root, TRAINING) as studio:
         (shown,) = studio.desk.board.jobs()
-    assert [sentence.message for sentence in shown.findings] == ["Film longer."]
+    assert [(sentence.message, sentence.moment) for sentence in shown.findings] == [("Film longer.", 2.5)]
     assert (shown.person, shown.command) == ("Ada", f"dance evaluate {folder.root}/people/Ada")
 
 
@@ -597,6 +633,7 @@ def test_every_text_of_the_page_is_there_and_used() -> None:
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', (PAGE / "index.html").read_text()))
     used |= set(re.findall(r"TEXTS\.(\w+)", scripts))
     used |= {"title", "again", "silent", "full", "ended"}  # by the connection's state
+    used |= {"cameraInsecure", "cameraRefused", "cameraBusy", "cameraMissing"}  # by what NoCamera says
     used |= {"pose", "painted", "real"}
     used |= {"largest", "left", "centre", "right"}
     used |= {"people", "dance", "live", "library"}

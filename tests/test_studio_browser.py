@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from studios import Client, rendered, serving_studio
+from test_studio_api import with_a_moment
 from worlds import LittleWorld
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra 'test')")
@@ -281,6 +282,27 @@ def test_failures_are_said_in_a_sentence(
         # What was typed is still there, for another try.
         expect(page.get_by_label("Name")).to_have_value("bad")
         assert not list((filled.root / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("size", [DESKTOP, (320, 568)], ids=str)
+def test_a_finding_shows_its_moment(chromium: Browser, filled: Client, size: tuple[int, int]) -> None:  # noqa: F811
+    with_a_moment(filled.root / "people" / "Ada with quite a long name", 0.4)
+    with visiting(chromium, filled, size) as page:
+        finding = page.locator(".report li", has_text="is missing from the person's outline")
+        picture = finding.get_by_role("img", name="The footage at 0:00")
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_be_visible()
+        expect(picture).not_to_have_js_property("naturalWidth", 0)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        # The other findings are about no moment.
+        expect(page.locator(".report img").locator("visible=true")).to_have_count(1)
+        expect(page.locator(".report li", has_text="takes in something else")).to_be_visible()
+        button = finding.get_by_role("button")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog", name="The footage at 0:00")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(button).to_be_focused()
 
 
 def test_what_others_change_is_shown_at_once(chromium: Browser, filled: Client) -> None:  # noqa: F811

@@ -222,4 +222,4 @@ def _progress(message: Mapping[str, Any]) -> JobProgress:
 
 
 def _sentence(message: Mapping[str, Any]) -> Sentence:
-    return Sentence(message["severity"], message["message"])
+    return Sentence.of(message["severity"], message["message"], message["values"])

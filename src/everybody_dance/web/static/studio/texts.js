@@ -61,7 +61,7 @@ export const TEXTS = {
   // People
   welcome: "Film a person for a minute or two, and let them dance any dance",
   welcomeMore:
-    "Drop a video of one person below: the program finds them in every frame, and tells you what to film better. " +
+    "Drop a video of one person below, or film yourself: the program finds them in every frame, and tells you what to film better. " +
     "Then train a small model of them, which takes some minutes. " +
     "After that they dance whatever anybody dances in another video, or you in front of the camera.",
   checklistLink: "How to film",
@@ -83,11 +83,48 @@ export const TEXTS = {
   personTraining: "Training",
   personTrained: "Can dance",
 
+  // Filming with this camera
+  film: "Film with this camera",
+  filmKept: "Watch what you filmed",
+  filmTitle: "Film with this camera",
+  filmAsking: "Waiting for the camera. The browser may ask whether this page may use it.",
+  filmReady:
+    "Stand where your whole body fits the outline, head to feet, with room for your arms. " +
+    "After five seconds, in which to walk there, the recording begins.",
+  filmMirror: "Shown as in a mirror, recorded as others see you, without sound.",
+  filmStart: "Start in 5 seconds",
+  filmIn: (seconds) => `Recording begins in ${plural(seconds, "second", "seconds")}`,
+  filmRecording: "Recording",
+  filmStop: "Stop recording",
+  filmTime: "Recorded",
+  filmShort: "Go on for a minute at least: two are better.",
+  filmEnough: "That is enough. Up to three minutes make it better.",
+  filmPlenty: "That is plenty: stop whenever you like.",
+  filmReview: (time) => `Recorded ${time}. Watch it: is the whole body in the picture at every moment?`,
+  filmReviewShort: (time) => `Recorded ${time}, which is short: a minute or more gives a better result.`,
+  filmWatch: "What was recorded",
+  filmUse: "Use this",
+  filmAgain: "Film again",
+  filmName: (time) => `Filmed at ${time}`,
+  filmInterrupted: "The camera stopped in the middle. What was recorded until then is kept.",
+  filmNothing: "Nothing was recorded. Try again.",
+  filmUnable: "This browser cannot record. Film with another program, and drop the video.",
+  whichCamera: "Which camera",
+  camerasName: (number) => `Camera ${number}`,
+  cameraRefused: "The browser did not give its camera: allow it for this page, then try again.",
+  cameraMissing: "This device has no camera that the browser can use. Film with another one, and drop the video.",
+  cameraBusy: "The camera is in use by another program. Close that, then try again.",
+  cameraLost: "The camera is gone. Connect it again, then try again.",
+  cameraInsecure:
+    "Browsers give their camera to pages on localhost and over HTTPS only. " +
+    "Open the studio on the computer that runs it, or start it with --certificate and --key.",
+
   footage: "Footage",
   footageFacts: (seconds, width, height) =>
     `Seen for ${seconds.toFixed(seconds < 10 ? 1 : 0)} seconds, at ${width} × ${height}`,
   sheet: "The person cut out at some moments, and the empty place behind them",
   sheetOpen: "Show the cut-outs in full size",
+  moment: (time) => `The footage at ${time}`,
   footageGood: "Nothing is missing: this is good footage.",
   seen: "Seconds seen of each movement",
   never: "never",
