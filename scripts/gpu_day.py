@@ -7,7 +7,8 @@ Neither PyAV nor MediaPipe is needed, nor is the package installed: Python with 
 safetensors and filelock will do, and pytest with hypothesis for the first part.
 
 Each part runs in a process of its own with a time limit, and its figures are written to DIR/gpu_day.json as soon as it
-ends, so whatever stops the day keeps what was measured. Without a GPU everything runs on the CPU, for trying it out.
+ends, so whatever stops the day keeps what was measured. Without a GPU everything runs on the CPU, for trying it out;
+`--patience 10` gives it the time.
 """
 
 import argparse
@@ -26,7 +27,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 NEEDED = ("torch", "numpy", "cv2", "scipy", "pydantic", "safetensors", "filelock")
 
-# Part: seconds it may take, of a day of ten minutes. Training parts add their own minutes.
+# Part: seconds it may take with a GPU, of a day of ten minutes. Training parts add their own minutes.
 LIMITS = {
     "tests": 90,
     "engine paper-512": 45,
@@ -220,6 +221,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=10, help="that are timed with each engine")
     parser.add_argument("--frames", type=int, default=100, help="that are timed with each generator")
     parser.add_argument("--held-out", type=int, default=60, help="frames that are painted and measured, at most")
+    parser.add_argument("--patience", type=float, default=1.0, help="how many times its time limit each part may take")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to run")
     parser.add_argument("--part", choices=list(PARTS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -235,7 +237,7 @@ def main() -> int:
     report: dict[str, Any] = {"machine": machine(), "parts": {}}
     for part in arguments.parts:
         limit = LIMITS[part] + (60 * arguments.minutes * 1.3 if part.startswith("train") else 0)
-        report["parts"][part] = _in_its_own_process(part, limit)
+        report["parts"][part] = _in_its_own_process(part, arguments.patience * limit)
         (arguments.out / "gpu_day.json").write_text(json.dumps(report, indent=2) + "\n")
         print(f"{part}: {json.dumps(report['parts'][part])}", flush=True)
     failed = [part for part, found in report["parts"].items() if "failed" in found]

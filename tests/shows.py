@@ -55,6 +55,8 @@ class FakeShow:
         pushed: frames that a page's camera brought.
         fails: raised by every control where it is not None.
         running: pictures come only while it is set.
+        recorded: seconds of a recording.
+        counted: seconds that are left of a countdown; None where there is none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,8 +70,8 @@ class FakeShow:
         self._folder = folder
         self._recordings: list[Path] = []
         self._began = time.monotonic()
-        self._recording_since = 0.0
-        self._calibrated_at = -math.inf
+        self.recorded = 0.0
+        self.counted: float | None = None
 
     def newest(self, after: int, timeout: float) -> Shown | None:
         until = time.monotonic() + timeout
@@ -83,13 +85,12 @@ class FakeShow:
 
     def status(self) -> Status:
         state, now = self.state, time.monotonic()
-        left = 3 - (now - self._calibrated_at)
         return replace(
             state,
             frames=int(30 * (now - self._began)),
             dropped=int(5 * (now - self._began)),
-            calibrating=max(left, 0.0) if left > -2 else None,
-            recorded_seconds=now - self._recording_since if state.recording else 0.0,
+            calibrating=self.counted,
+            recorded_seconds=self.recorded if state.recording else 0.0,
         )
 
     def recordings(self) -> list[Path]:
@@ -97,7 +98,6 @@ class FakeShow:
 
     def calibrate(self) -> None:
         self._ask("calibrate", None)
-        self._calibrated_at = time.monotonic()
 
     def mirror(self, on: bool) -> None:
         self._ask("mirror", on)
@@ -114,7 +114,6 @@ class FakeShow:
     def record(self, on: bool) -> None:
         self._ask("record", on)
         if on:
-            self._recording_since = time.monotonic()
             self.state = replace(self.state, recording=f"live-{len(self._recordings) + 1}.mp4")
         elif self.state.recording is not None:
             path = self._folder / self.state.recording

@@ -92,7 +92,7 @@ class Client:
         """All that the page shows."""
         return dict(self.done("GET", "/api/state"))
 
-    def wait(self, job: int, *states: str, seconds: float = 90) -> dict[str, Any]:
+    def wait(self, job: int, *states: str, seconds: float = 150) -> dict[str, Any]:
         """Wait until a job has one of the states."""
         until = time.monotonic() + seconds
         while True:

@@ -370,7 +370,7 @@ class TestInterrupted:
         if number == signal.SIGKILL:
             process.communicate()
         else:
-            outcome = finish(process, 15)
+            outcome = finish(process, 90)
             assert outcome.code == 130
             assert outcome.error[0] == "interrupted"
             assert time.monotonic() - began < 12
@@ -394,7 +394,7 @@ class TestInterrupted:
 
     def test_two_at_once_do_not_share_a_record(self, night: Path) -> None:
         process = start("batch", night / "jobs.csv", "--json")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not (night / "batch.json").exists():
             assert time.monotonic() < end
             time.sleep(0.01)

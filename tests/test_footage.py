@@ -21,6 +21,13 @@ def codes(found: FootageReport) -> set[str]:
     return {finding.code for finding in advice(found, exposure_change=0)}
 
 
+def moment(found: FootageReport, code: str) -> float:
+    """The seconds that the finding of that code carries; others must carry none."""
+    moments = {one.code: one.values["moment"] for one in advice(found, exposure_change=1) if "moment" in one.values}
+    assert moments.keys() <= found.moments.keys()
+    return float(moments[code])
+
+
 def moved(keypoints: Keypoints, **places: tuple[float, float]) -> Keypoints:
     """The first frame with joints elsewhere, in body heights from where they were."""
     xy = keypoints.xy[:1].copy()
@@ -79,6 +86,7 @@ class TestPictures:
         found = self.look()
         assert found.detail > 0.3
         assert (found.blurred, found.disturbed, found.incomplete, found.crowded) == (0, 0, 0, 0)
+        assert found.moments == {}
         assert found.seconds == pytest.approx(12 / 25)
 
     def test_out_of_focus(self) -> None:
@@ -89,6 +97,7 @@ class TestPictures:
         found = self.look(lambda image, index: cv2.blur(image, (9, 9)) if index % 2 else image)
         assert found.blurred == pytest.approx(0.5)
         assert "motion-blur" in codes(found)
+        assert round(moment(found, "motion-blur") * 25) % 2 == 1
 
     def test_somebody_else(self) -> None:
         def visited(image: np.ndarray, index: int) -> np.ndarray:
@@ -99,6 +108,7 @@ class TestPictures:
         found = self.look(visited)
         assert found.disturbed == pytest.approx(0.5)
         assert "something-moves" in codes(found)
+        assert moment(found, "something-moves") < 6 / 25
 
     def test_an_outline_that_lacks_an_arm(self) -> None:
         def lacking(shape: np.ndarray, pose: Pose) -> np.ndarray:
@@ -108,6 +118,7 @@ class TestPictures:
         found = self.look(outline=lacking)
         assert (found.incomplete, found.crowded) == (1, 0)
         assert "outline-incomplete" in codes(found)
+        assert moment(found, "outline-incomplete") == pytest.approx(6 / 25)
 
     def test_an_outline_that_takes_in_a_chair(self) -> None:
         def crowded(shape: np.ndarray, pose: Pose) -> np.ndarray:
@@ -117,6 +128,7 @@ class TestPictures:
         found = self.look(outline=crowded)
         assert (found.incomplete, found.crowded) == (0, 1)
         assert "outline-crowded" in codes(found)
+        assert moment(found, "outline-crowded") == pytest.approx(6 / 25)
 
     def test_an_outline_that_is_not_there_says_nothing(self) -> None:
         found = self.look(outline=lambda shape, pose: 0 * shape)

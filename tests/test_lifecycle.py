@@ -1,6 +1,5 @@
 """The life of a training: nothing is lost, nothing stale is shipped, and whatever differs is refused by name."""
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +156,7 @@ class TestInterrupts:
             result = learn(self, *arguments)  # type: ignore[arg-type]
             calls += 1
             if calls == 2:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)  # to this thread: one to the process may be late under load
             return result
 
         with monkeypatch.context() as patch:
@@ -172,8 +171,8 @@ class TestInterrupts:
         self, subject: Subject, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def twice(self: Adversary, *arguments: object) -> torch.Tensor:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             raise AssertionError("it went on")
 
         monkeypatch.setattr(Adversary, "learn", twice)

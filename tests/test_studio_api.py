@@ -20,11 +20,13 @@ from websockets.sync.client import connect
 
 from everybody_dance.errors import DanceError
 from everybody_dance.jobs.store import JobStore
-from everybody_dance.studio import archives, disk, limited, uploads
+from everybody_dance.studio import archives, disk, limited, portraits, uploads
 from everybody_dance.studio.folder import StudioFolder, clean
 from everybody_dance.studio.removal import removal_of_person
 from everybody_dance.studio.studio import Studio
+from everybody_dance.subject.subject import Subject
 from everybody_dance.web.answers import STATIC
+from everybody_dance.web.studio import feed
 from everybody_dance.workflows.requests import EvaluateRequest
 from studios import TRAINING, Client, named, serving_studio
 from subjects import wall
@@ -74,6 +76,9 @@ def test_other_pages_may_change_nothing(studio: Client) -> None:
 def test_the_page_loads_only_its_own_files(studio: Client) -> None:
     page = studio.ask("GET", "/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "media-src 'self' blob:;" in page.headers["content-security-policy"]  # what was just filmed
+    assert page.headers["permissions-policy"].startswith("camera=(self)")
+    assert "media-src 'self';" in studio.ask("GET", "/api/state").headers["content-security-policy"]
     for name in ("studio.js", "studio.css", "texts.js", "api.js"):
         assert studio.ask("GET", f"/static/studio/{name}").status == 200
 
@@ -328,6 +333,37 @@ def test_what_is_known_of_a_person(studio: Client, person: str) -> None:
         assert known[picture] > 0
 
 
+def with_a_moment(folder: Path, seconds: float) -> None:
+    """Rewrites the footage report of a person: their outline is said to be incomplete, then."""
+    manifest = json.loads((folder / "subject.json").read_bytes())
+    manifest["footage"] |= {"incomplete": 0.5, "crowded": 0.5, "moments": {"outline-incomplete": seconds}}
+    (folder / "subject.json").write_text(json.dumps(manifest))
+
+
+def test_a_moment_of_a_finding_is_shown(studio: Client, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = studio.root / "people" / person
+    with_a_moment(folder, 0.4)
+    report = studio.state()["people"][person]["prepared"]["report"]
+    assert [one["moment"] for one in report if "is missing from" in one["message"]] == [0.4]
+    assert {one["moment"] for one in report if "is missing from" not in one["message"]} == {None}
+
+    path = f"/api/people/{named(person)}/moments"
+    answer = studio.ask("GET", f"{path}/0.4")
+    assert answer.headers["content-type"] == "image/jpeg"
+    subject = Subject.open(folder)
+    true = subject.frame(round(0.4 * subject.manifest.fps))[..., ::-1].astype(int)
+    shown = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == true.shape  # it is smaller than such a picture may be
+    assert np.abs(shown - true).mean() < 4
+
+    # It is kept: no frame is read again.
+    monkeypatch.setattr(portraits, "_moment", None)
+    assert studio.ask("GET", f"{path}/0.4").body == answer.body
+    for seconds, status in (("1000", 404), ("-1", 422), ("nan", 422), ("x", 422)):
+        assert studio.ask("GET", f"{path}/{seconds}").status == status, seconds
+
+
 def test_a_damaged_subject_is_said_to_be(studio: Client, person: str) -> None:
     (studio.root / "people" / person / "subject.json").write_text("{")
     known = studio.state()["people"][person]
@@ -360,7 +396,7 @@ def test_a_performer_is_exported_and_imported(studio: Client, person: str, littl
     assert "performer.zip" in archive.headers["content-disposition"]
     names = zipfile.ZipFile(io.BytesIO(archive.body)).namelist()
     assert all(name.startswith((f"{person}/model/", f"{person}/portrait.jpg")) for name in names)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while any(path.suffix == ".zip" for path in (studio.root / "pictures").iterdir()):
         assert time.monotonic() < until  # it is removed when it has been sent
     made = studio.done("POST", "/api/people/import", {"upload": studio.upload(archive.body, "p.zip"), "name": "Copy"})
@@ -436,6 +472,8 @@ def test_what_is_asked_for_wrongly_is_refused_in_a_sentence(studio: Client, pers
         (f"people/{person}/live", {"camera": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "background": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "who": "1; rm -rf /"}),
+        ("results", {"person": "x", "dance": "y", "scale": 3}),
+        ("results/landing", {"person": "x", "dance": "y", "shift": -1.5}),
         ("people", {"name": "", "upload": "x"}),
     ):
         refused = studio.ask("POST", f"/api/{path}", body)
@@ -458,24 +496,33 @@ def test_the_command_line_does_the_same(studio: Client, person: str, video: byte
     )
     transparent = studio.done("POST", "/api/results/command", {**body, "background": "none"})["command"]
     assert "waltz.webm' " in transparent
+    moved = {"person": person, "dance": made, "scale": 0.8, "shift": -0.1, "floor": 0}
+    assert "--scale 0.8 --shift -0.1 --device" in studio.done("POST", "/api/results/command", moved)["command"]
 
 
-def test_a_job_trains_and_is_told_of_as_it_goes(studio: Client, person: str) -> None:
+def test_a_job_trains_and_is_told_of_as_it_goes(studio: Client, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []  # when it was told: how late that is heard is the machine's affair
+
+    def telling(what: object) -> str:
+        times.append(time.monotonic())
+        return dumps(what)
+
+    dumps = feed.dumps
+    monkeypatch.setattr(feed, "dumps", telling)
     headers = {"Cookie": f"dance-{studio.port}={studio.token}"}
     address, origin = f"ws://{studio.host}/api/events", f"http://{studio.host}"
     with connect(address, origin=origin, additional_headers=headers, proxy=None) as page:  # type: ignore[arg-type]
         page.send('{"next": true}')
-        first = json.loads(page.recv(timeout=10))
+        first = json.loads(page.recv(timeout=60))
         assert first["whole"]
         assert person in first["changed"]["people"]
         job = studio.done("POST", f"/api/people/{named(person)}/train", {"minutes": 0.02})["job"]
         assert studio.ask("DELETE", f"/api/people/{named(person)}").code == "busy"
         assert studio.ask("PATCH", f"/api/people/{named(person)}", {"name": "x"}).code == "busy"
-        state, stages, times = "", set(), []
+        state, stages = "", set()
         while state not in ("done", "failed"):
             page.send('{"next": true}')
-            told = json.loads(page.recv(timeout=60))["changed"]
-            times.append(time.monotonic())
+            told = json.loads(page.recv(timeout=120))["changed"]
             found = told.get("jobs", {}).get(str(job))
             if found:
                 state = found["state"]
@@ -508,14 +555,14 @@ def test_jobs_are_paused_and_go_on_after_a_restart(tmp_path: Path, little_world:
         waiting = client.done("POST", "/api/results/landing", {"person": "Ada", "dance": _copied(little_world, root)})
         client.wait(job, "running")
         client.done("POST", f"/api/jobs/{job}/pause")
-        client.wait(job, "paused", seconds=60)
+        client.wait(job, "paused")
         client.done("DELETE", "/api/live")
     with serving_studio(root) as client:
         assert client.state()["jobs"][str(job)]["state"] == "paused"
         client.done("POST", f"/api/jobs/{job}/continue")
         client.wait(job, "running")
         client.done("POST", f"/api/jobs/{job}/cancel")
-        assert client.wait(job, "cancelled", seconds=15)
+        assert client.wait(job, "cancelled")
         assert str(waiting["job"]) in client.state()["jobs"]
 
 
@@ -537,7 +584,7 @@ def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
     studio.done("POST", f"/api/people/{named(person)}/live", {"camera": "browser"})
     assert live("starting", "running")["person"] == person
     address = live("running")["address"]
-    with urllib.request.urlopen(address, timeout=10) as page:
+    with urllib.request.urlopen(address, timeout=60) as page:
         assert b"live.js" in page.read()
     studio.done("DELETE", "/api/live")
     assert live("ended")["address"] is None
@@ -548,7 +595,8 @@ def test_a_live_show_is_started_and_ended(studio: Client, person: str) -> None:
 
 
 def test_a_finding_that_is_told_twice_is_shown_once(tmp_path: Path) -> None:
-    finding = {"event": "finding", "code": "x", "severity": "warning", "message": "Film longer.", "values": {}}
+    values = {"moment": 2.5}
+    finding = {"event": "finding", "code": "x", "severity": "warning", "message": "Film longer.", "values": values}
     folder = StudioFolder.open(tmp_path / "s")
     request = EvaluateRequest(subject=folder.whole(folder.people / "Ada"))
     with JobStore(folder.jobs) as store:
@@ -558,7 +606,7 @@ def test_a_finding_that_is_told_twice_is_shown_once(tmp_path: Path) -> None:
         store.change(job, state="paused")
     with Studio.opened(folder.root, TRAINING) as studio:
         (shown,) = studio.desk.board.jobs()
-    assert [sentence.message for sentence in shown.findings] == ["Film longer."]
+    assert [(sentence.message, sentence.moment) for sentence in shown.findings] == [("Film longer.", 2.5)]
     assert (shown.person, shown.command) == ("Ada", f"dance evaluate {folder.root}/people/Ada")
 
 
@@ -585,6 +633,7 @@ def test_every_text_of_the_page_is_there_and_used() -> None:
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', (PAGE / "index.html").read_text()))
     used |= set(re.findall(r"TEXTS\.(\w+)", scripts))
     used |= {"title", "again", "silent", "full", "ended"}  # by the connection's state
+    used |= {"cameraInsecure", "cameraRefused", "cameraBusy", "cameraMissing"}  # by what NoCamera says
     used |= {"pose", "painted", "real"}
     used |= {"largest", "left", "centre", "right"}
     used |= {"people", "dance", "live", "library"}

@@ -330,6 +330,7 @@ class TestPrepare:
         (told,) = (finding for finding in findings if finding.code == "left-out")
         assert "a.mp4" in told.message
         assert "0.0 to 1.0 s" in told.message
+        assert told.values["moment"] == 12 / 25  # the middle of it
         assert prepare([video], tmp_path / "subject").manifest == subject.manifest
         assert "prepared-already" in {finding.code for finding in findings}
 

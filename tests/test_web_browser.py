@@ -35,6 +35,10 @@ ARGUMENTS = [
 ]
 DESKTOP, PHONE = (1280, 760), (390, 844)
 
+LONG = 30_000
+"""Milliseconds in which whatever must happen on a page has happened, however busy the machine is."""
+expect.set_options(timeout=LONG)
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
 
 
@@ -70,7 +74,7 @@ def visiting(
             complaints.append(message.text)
 
     context: BrowserContext = chromium.new_context(viewport={"width": size[0], "height": size[1]})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(LONG)
     page = context.new_page()
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -92,7 +96,7 @@ def _wait_for_newer(page: Page, number: int) -> None:
 
 def _wait_until(page: Page, true: str) -> None:
     """As ``wait_for_function``, which the page's own security policy stops."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + LONG / 1000
     while not page.evaluate(true):
         assert time.monotonic() < until, true
         page.wait_for_timeout(20)
@@ -108,7 +112,7 @@ def _corner(page: Page) -> list[int]:
 
 
 def _wait_until_asked(show: FakeShow, what: str, value: object) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + LONG / 1000
     while not any(name == what and type(have) is type(value) and have == value for name, have in show.asked):
         assert time.monotonic() < until, f"{what} never reached the show, which heard {show.asked}"
         time.sleep(0.01)
@@ -175,15 +179,20 @@ def test_keys_do_what_buttons_do(chromium: Browser, address: str, show: FakeShow
         assert [what for what, _ in show.asked].count("mirror") == 1
 
 
-def test_calibrating_counts_down_on_the_page(chromium: Browser, address: str) -> None:
+def test_calibrating_counts_down_on_the_page(chromium: Browser, address: str, show: FakeShow) -> None:
     with visiting(chromium, address) as page:
         _number(page)
         page.get_by_role("button", name="Calibrate").click()
+        _wait_until_asked(show, "calibrate", None)
+        show.counted = 2.6
         expect(page.locator("#count")).to_have_text("3")
         expect(page.get_by_text("Stand upright, the whole body in the picture").last).to_be_visible()
         expect(page.locator("#announcer")).to_have_text("Stand upright, the whole body in the picture")
+        show.counted = 0.4
         expect(page.locator("#count")).to_have_text("1")
+        show.counted = 0.0
         expect(page.locator("#count")).to_have_text("Hold still")
+        show.counted = None
         expect(page.locator("#countdown")).to_be_hidden()
 
 
@@ -214,12 +223,15 @@ def test_backgrounds(chromium: Browser, address: str, show: FakeShow, tmp_path: 
         _wait_until_asked(show, "background", None)
 
 
-def test_a_recording_is_named_and_can_be_fetched(chromium: Browser, address: str, tmp_path: Path) -> None:
+def test_a_recording_is_named_and_can_be_fetched(
+    chromium: Browser, address: str, show: FakeShow, tmp_path: Path
+) -> None:
     with visiting(chromium, address) as page:
         _number(page)
         expect(page.locator("#recording")).to_be_hidden()
         page.get_by_role("button", name="Record").click()
         expect(page.locator("#recording")).to_be_visible()
+        show.recorded = 1.2
         expect(page.locator("#recorded")).to_have_text("0:01")
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#notice-text")).to_have_text("Saved as live-1.mp4")
@@ -315,7 +327,7 @@ def test_a_dropped_connection_comes_back_by_itself(chromium: Browser, address: s
     relay.cut()
     expect(page.locator("#veil-title")).to_have_text("Connection lost")
     expect(page.locator("#mirror")).to_be_disabled()
-    expect(page.locator("#veil-title")).to_have_text("The program does not answer", timeout=10_000)
+    expect(page.locator("#veil-title")).to_have_text("The program does not answer")
     relay.up = True
     expect(page.locator("#veil")).to_be_hidden(timeout=10_000)
     _wait_for_newer(page, number + 5)
@@ -372,7 +384,7 @@ def test_the_pages_own_camera_reaches_the_show(chromium: Browser, show: FakeShow
     show.running.clear()
     with serve(show, camera=show, open_browser=False) as address, visiting(chromium, address) as page:
         page.get_by_role("button", name="Start the camera").click()
-        until = time.monotonic() + 10
+        until = time.monotonic() + LONG / 1000
         while len(show.pushed) < 3:
             assert time.monotonic() < until
             time.sleep(0.02)
@@ -427,7 +439,7 @@ def test_a_camera_that_is_started_twice_is_opened_once(chromium: Browser, show: 
         _wait_until(page, "window.streams.length === 2")
         _wait_until(page, f"{count_open} === 1")
         pushed = len(show.pushed)
-        until = time.monotonic() + 10
+        until = time.monotonic() + LONG / 1000
         while len(show.pushed) <= pushed + 2:
             assert time.monotonic() < until
             page.wait_for_timeout(20)
@@ -439,9 +451,10 @@ def test_a_countdown_does_not_hide_that_the_camera_is_lost(chromium: Browser, ad
     with visiting(chromium, address) as page:
         _number(page)
         page.keyboard.press("c")
+        _wait_until_asked(show, "calibrate", None)
+        show.counted = 2.6  # and it stays there: what follows does not wait for the end of the countdown
         expect(page.locator("#countdown")).to_be_visible()
         show.state = replace(show.state, state="lost", message="There is no picture from camera 0.")
-        # At once, not when the countdown is over.
-        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.", timeout=1000)
+        expect(page.locator("#message")).to_have_text("There is no picture from camera 0.")
         expect(page.locator("#message")).to_be_visible(timeout=1000)
         expect(page.locator("#countdown")).to_be_hidden(timeout=1000)

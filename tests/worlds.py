@@ -4,10 +4,11 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,13 +91,21 @@ def start(*arguments: str | int | float | Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
     )
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 120) -> Outcome:
-    """Wait for its end; no traceback may come out of it."""
-    stdout, stderr = process.communicate(timeout=seconds)
+    """Wait for its end; no traceback may come out of it. One that does not end is ended, and says where it was."""
+    try:
+        stdout, stderr = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, which may hold its pipes
+        _, where = process.communicate()
+        raise AssertionError(f"It went on for more than {seconds} s, at:\n{where}") from None
     assert "Traceback" not in stderr + stdout, stderr
     return Outcome(process.returncode, stdout, stderr)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from everybody_dance.events import Artifact, Cancellation, Cancelled, Event, Finding, Listener, Progress
     from everybody_dance.jobs.batch.run import BatchRequest, BatchResult, batch
     from everybody_dance.keypoints import Keypoints, Pose
+    from everybody_dance.retarget.options import Landing
     from everybody_dance.subject.subject import Subject
     from everybody_dance.synthesis.config import LiveConfig, TransferConfig
     from everybody_dance.synthesis.live import Live, LiveResult, LiveStatus, Shown
@@ -43,6 +44,7 @@ _HOMES = {
     "errors": ("DanceError", "UsageError"),
     "events": ("Artifact", "Cancellation", "Cancelled", "Event", "Finding", "Listener", "Progress"),
     "keypoints": ("Keypoints", "Pose"),
+    "retarget.options": ("Landing",),
     "subject.subject": ("Subject",),
     "synthesis.config": ("LiveConfig", "TransferConfig"),
     "synthesis.live": ("Live", "LiveResult", "LiveStatus", "Shown"),
@@ -79,6 +81,7 @@ __all__ = [
     "ExportResult",
     "Finding",
     "Keypoints",
+    "Landing",
     "Listener",
     "Live",
     "LiveConfig",

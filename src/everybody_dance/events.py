@@ -25,7 +25,8 @@ class Finding:
         code: stable, machine-readable name, such as ``"camera-moves"``.
         severity: ``"warning"`` for what makes the result worse, ``"remark"`` for the rest.
         message: one or two plain sentences.
-        values: the figures in the message, by name.
+        values: the figures in the message, by name. Where certain frames of a subject's footage are meant, ``moment``
+            is the time of one that shows it: seconds in the prepared footage, all videos one after the other.
     """
 
     code: str

@@ -193,6 +193,18 @@ Background = Annotated[
 Bones = Annotated[
     WhoseBones, typer.Option(help="Whose proportions the dance gets: the trained person's own, or the source's.")
 ]
+Scale = Annotated[
+    float,
+    typer.Option(metavar="0.5..2", help="How many times as large as fitted the dance is, about the feet."),
+]
+Shift = Annotated[
+    float,
+    typer.Option(metavar="-1..1", help="How far to the right of its place it is danced, in widths of the picture."),
+]
+Floor = Annotated[
+    float,
+    typer.Option(metavar="-1..1", help="How far below its place it is danced, in heights of the picture."),
+]
 Shadow = StrEnum("Shadow", ["KEEP", "NONE"])
 KEEP = Shadow("keep")
 ShadowChoice = Annotated[

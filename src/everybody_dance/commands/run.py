@@ -9,8 +9,9 @@ from everybody_dance.commands import options
 from everybody_dance.commands.console import session
 from everybody_dance.commands.prepare import tell_prepared
 from everybody_dance.commands.train import tell_trained
-from everybody_dance.commands.transfer import DEFAULTS, WHOSE_BONES, tell_transferred
+from everybody_dance.commands.transfer import DEFAULTS, STAYS, WHOSE_BONES, tell_transferred
 from everybody_dance.pose.options import LARGEST
+from everybody_dance.retarget.options import Landing
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import DEFAULT_MINUTES, TrainConfig
 
@@ -28,6 +29,9 @@ def run(
     person: options.SourcePerson = DEFAULTS.person,
     target_person: options.TargetPerson = LARGEST,
     bones: options.Bones = WHOSE_BONES,
+    scale: options.Scale = STAYS.scale,
+    shift: options.Shift = STAYS.shift,
+    floor: options.Floor = STAYS.floor,
     background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
@@ -51,7 +55,13 @@ def run(
             subject=subject,
             target_person=target_person,
             training=training,
-            transfer=TransferConfig(person=person, bones=bones, background=background, shadow=shadow == options.KEEP),
+            transfer=TransferConfig(
+                person=person,
+                bones=bones,
+                landing=Landing(scale=scale, shift=shift, floor=floor),
+                background=background,
+                shadow=shadow == options.KEEP,
+            ),
             begin_again=restart,
         )
         done = work(request)

@@ -9,6 +9,7 @@ from everybody_dance.commands import options
 from everybody_dance.commands.console import Session, session
 from everybody_dance.errors import UsageError
 from everybody_dance.pose.options import ALL
+from everybody_dance.retarget.options import Landing
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.workflows.requests import PreviewRequest, TransferRequest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = TransferConfig()
 SMOOTHING = options.Smoothing(DEFAULTS.smoothing)
+STAYS = DEFAULTS.landing
 WHOSE_BONES = options.WhoseBones(DEFAULTS.bones)
 
 
@@ -53,6 +55,9 @@ def transfer(
         bool, typer.Option("--no-normalize", help="Leave the dance where it is, instead of fitting it to the subject.")
     ] = False,
     bones: options.Bones = WHOSE_BONES,
+    scale: options.Scale = STAYS.scale,
+    shift: options.Shift = STAYS.shift,
+    floor: options.Floor = STAYS.floor,
     background: options.Background = DEFAULTS.background,
     shadow: options.ShadowChoice = options.KEEP,
     device: options.Device = "auto",
@@ -75,6 +80,7 @@ def transfer(
             smoothing=smooth,
             normalize=not no_normalize,
             bones=bones,
+            landing=Landing(scale=scale, shift=shift, floor=floor),
             background=background,
             shadow=shadow == options.KEEP,
         )

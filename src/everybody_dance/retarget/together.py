@@ -49,6 +49,10 @@ class Moved:
         shift = self.place[frame] - scale * self.anchor[frame]
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
+    def then(self, scale: float, shift: NDArray[np.float64]) -> "Moved":
+        """Moved on in the common frame by one more similarity; its shift is (2,), in pixels."""
+        return Moved(scale * self.scale, self.anchor, scale * self.place + shift)
+
     def keypoints(self, keypoints: Keypoints, size: tuple[int, int]) -> Keypoints:
         """A dance moved into a frame of ``size`` (W, H), as ``in_picture`` leaves it."""
         scale, anchor, place = self.scale[:, None, None], self.anchor[:, None], self.place[:, None]

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from everybody_dance.jobs.requests import Request
+from everybody_dance.retarget.options import Landing
 from everybody_dance.synthesis.config import TransferConfig
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.workflows.requests import (
@@ -54,6 +55,9 @@ def _of_transfer(config: TransferConfig) -> list[str]:
     return [
         *_option("--person", config.person, TransferConfig.person),
         *_option("--smooth", config.smoothing, TransferConfig.smoothing),
+        *_option("--scale", config.landing.scale, Landing.scale),
+        *_option("--shift", config.landing.shift, Landing.shift),
+        *_option("--floor", config.landing.floor, Landing.floor),
         *_option("--background", config.background, None),
     ]
 

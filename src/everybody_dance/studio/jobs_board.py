@@ -9,7 +9,7 @@ from typing import Any, Literal
 from everybody_dance.errors import DanceError
 from everybody_dance.jobs.messages import Message
 from everybody_dance.jobs.queue import JobQueue
-from everybody_dance.jobs.requests import TRAIN, TRANSFER
+from everybody_dance.jobs.requests import PREVIEW, TRAIN, TRANSFER
 from everybody_dance.jobs.store import Job
 from everybody_dance.studio.command_lines import command_line
 from everybody_dance.studio.folder import StudioFolder
@@ -36,6 +36,15 @@ class JobProgress:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """Where a dance was fitted, in pixels of the target's frame, as in ``retarget.landing.Outline``."""
+
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
+    feet: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class JobSummary:
     """A job as the page shows it.
 
@@ -50,6 +59,7 @@ class JobSummary:
         progress: the last that was heard.
         findings: what the work told, each once.
         error: why it failed.
+        fitted, pictures: of a preview that is done, as in ``PreviewResult``.
         command: that does the same.
         created, finished: seconds since 1970.
     """
@@ -66,6 +76,8 @@ class JobSummary:
     progress: JobProgress | None
     findings: list[Sentence]
     error: str | None
+    fitted: Fitted | None
+    pictures: int | None
     command: str
     created: float
     finished: float | None
@@ -156,6 +168,7 @@ class JobsBoard:
         kind: Any = job.kind
         subject = request.get("performer") if kind == TRANSFER else request.get("subject")
         out = request.get("out")
+        figures = (job.result or {}).get("figures", {}) if kind == PREVIEW else {}
         return JobSummary(
             id=job.id,
             kind=kind,
@@ -169,6 +182,8 @@ class JobsBoard:
             progress=None if job.progress is None else _progress(job.progress),
             findings=findings,
             error=job.error_message,
+            fitted=None if figures.get("fitted") is None else Fitted(**figures["fitted"]),
+            pictures=figures.get("pictures"),
             command=self._command(job),
             created=job.created,
             finished=job.finished,
@@ -207,4 +222,4 @@ def _progress(message: Mapping[str, Any]) -> JobProgress:
 
 
 def _sentence(message: Mapping[str, Any]) -> Sentence:
-    return Sentence(message["severity"], message["message"])
+    return Sentence.of(message["severity"], message["message"], message["values"])

@@ -2,11 +2,12 @@
 
 import json
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from everybody_dance.errors import DanceError
 from everybody_dance.skeleton import PARTS
@@ -24,10 +25,22 @@ _LONGEST_HEADER = 1 << 20
 
 @dataclass(frozen=True)
 class Sentence:
-    """Something the footage report says."""
+    """Something the footage report says.
+
+    Attributes:
+        severity, message: as of ``events.Finding``.
+        moment: seconds in the prepared footage at which it is seen; None where it is about no moment.
+    """
 
     severity: Literal["remark", "warning"]
     message: str
+    moment: float | None = None
+
+    @classmethod
+    def of(cls, severity: Literal["remark", "warning"], message: str, values: Mapping[str, Any]) -> Self:
+        """The sentence of a finding."""
+        moment = values.get("moment")
+        return cls(severity, message, float(moment) if isinstance(moment, int | float) else None)
 
 
 @dataclass(frozen=True)
@@ -166,7 +179,7 @@ def _prepared(folder: Path, _stamp: int) -> Prepared:
 
 def _report(manifest: SubjectManifest) -> list[Sentence]:
     lacks = advice(manifest.footage, exposure_change=manifest.exposure_change)
-    return [Sentence(finding.severity, finding.message) for finding in lacks]
+    return [Sentence.of(finding.severity, finding.message, finding.values) for finding in lacks]
 
 
 def _trained(folder: Path) -> Trained | None:

@@ -16,10 +16,13 @@ from everybody_dance.studio.archives import PORTRAIT
 from everybody_dance.studio.limited import Video, examined
 from everybody_dance.studio.people import stamp
 from everybody_dance.subject.folder import MANIFEST
-from everybody_dance.subject.subject import Subject
+from everybody_dance.subject.subject import Subject, frame_path, read_manifest
 
 HEIGHT = 480
 """Pixels of a portrait; its width is three quarters."""
+
+MOMENT = 360
+"""Most pixels of the height of a moment's picture."""
 
 
 class Pictures:
@@ -68,9 +71,36 @@ class Pictures:
                 write_bytes(path, portrait(folder))
         return path
 
-    def _place(self, file: Path) -> Path:
-        key = f"{file.resolve()} {stamp(file)}"
+    def of_moment(self, folder: Path, seconds: float) -> Path:
+        """A JPEG of the prepared frame of the person in ``folder`` at ``seconds``, ``MOMENT`` pixels high at most.
+
+        Raises:
+            DanceError: there is no such moment (``no-picture``), or as ``read_manifest``.
+        """
+        manifest = read_manifest(folder)
+        index = round(seconds * manifest.fps)
+        if not 0 <= index < max(clip.stop for clip in manifest.clips):
+            raise DanceError("no-picture", f"The footage of {folder.name} has no such moment.")
+        path = self._place(folder / MANIFEST, index)
+        with self._lock:
+            if not path.exists():
+                write_bytes(path, _moment(frame_path(folder, index)))
+        return path
+
+    def _place(self, file: Path, part: int | None = None) -> Path:
+        """Where the picture of a file lies, or that of a part of it."""
+        key = f"{file.resolve()} {stamp(file)}" + ("" if part is None else f" {part}")
         return self._folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.jpg"
+
+
+def _moment(frame: Path) -> bytes:
+    image = cv2.imread(str(frame), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DanceError("no-picture", "That frame of the footage is missing.")
+    height = min(MOMENT, image.shape[0])
+    width = max(round(image.shape[1] * height / image.shape[0]), 1)
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 85))[1])
 
 
 def portrait(folder: Path) -> bytes:

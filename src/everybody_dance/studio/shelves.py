@@ -219,7 +219,9 @@ class Results:
                 subject=self._whole(self._cast.folder(wish.person)),
                 source=self._whole(self._dances.file(wish.dance)),
                 out=self._whole(self._desk.folder.pictures / f"landing-{secrets.token_hex(8)}.mp4"),
-                config=TransferConfig(person=wish.config.person, smoothing=wish.config.smoothing),
+                config=TransferConfig(
+                    person=wish.config.person, smoothing=wish.config.smoothing, landing=wish.config.landing
+                ),
             )
             before = self._desk.board.all()
             same = [job for job in before if (job.kind, job.person, job.dance) == (PREVIEW, wish.person, wish.dance)]

@@ -1,10 +1,10 @@
 """What a user may choose about a transfer or a live show: each field with its type, only default and a sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everybody_dance.errors import UsageError
 from everybody_dance.pose.options import ALL, DEFAULT_DETECTOR, LARGEST, PLACES, SMOOTHINGS, check_person
-from everybody_dance.retarget.options import BONES
+from everybody_dance.retarget.options import BONES, Landing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,9 @@ class TransferConfig:
 
     bones: str = "target"
     """Whose proportions the dance gets where it is fitted: one of ``BONES``."""
+
+    landing: Landing = field(default_factory=Landing)
+    """How the dance is moved from there before it is painted; several performers are moved together."""
 
     background: str | None = None
     """What the person dances in front of: ``#RRGGBB``, a picture, a video, or ``none`` for a transparent result; by

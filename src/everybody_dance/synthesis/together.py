@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from everybody_dance.images import Image
 from everybody_dance.keypoints import Keypoints
 from everybody_dance.performer.performer import Performer
+from everybody_dance.retarget.landing import feet, similarity
+from everybody_dance.retarget.options import AS_FITTED, Landing
 from everybody_dance.retarget.together import Moved, place_together, stay_together
 from everybody_dance.synthesis.backdrop import cut_out
 from everybody_dance.synthesis.clip import dance_clip
@@ -40,10 +42,16 @@ class Company:
         members: the others, each with their dance placed in their own.
         performer: the first.
         shadow: theirs fall on the floor.
+        landing: how all of them are moved, about the feet of the first.
     """
 
     def __init__(
-        self, performer: Performer, first: Dance, members: Sequence[tuple[Performer, Dance]], shadow: bool = True
+        self,
+        performer: Performer,
+        first: Dance,
+        members: Sequence[tuple[Performer, Dance]],
+        shadow: bool = True,
+        landing: Landing = AS_FITTED,
     ) -> None:
         dances = [first, *(dance for _, dance in members)]
         self._size, self._shadow = performer.manifest.size, shadow
@@ -63,6 +71,10 @@ class Company:
             else stay_together(sources, [each.size for each in placed], self._cuts)
         )
         self.first: Keypoints = self._moved[0].keypoints(first.placed, self._size)
+        if landing != AS_FITTED and self.first.person_seen.any():
+            then = similarity(landing, feet(self.first, self._cuts), self._size)
+            self._moved = [moved.then(*then) for moved in self._moved]
+            self.first = self._moved[0].keypoints(first.placed, self._size)
         """The first one's dance, where the company puts it."""
 
     def layers(self) -> Iterator[list[Layer]]:

@@ -14,6 +14,8 @@ from everybody_dance import events
 from everybody_dance.events import OnProgress, ignore_progress
 from everybody_dance.files import names_folder
 from everybody_dance.performer.performer import Performer
+from everybody_dance.retarget.landing import landed
+from everybody_dance.retarget.options import AS_FITTED, Landing
 from everybody_dance.synthesis.backdrop import NONE, backdrops, check_matte, cut_out, over
 from everybody_dance.synthesis.beside import beside
 from everybody_dance.synthesis.clip import dance_clip
@@ -70,6 +72,7 @@ def transfer_dance(
     truth: Path | None = None,
     background: str | None = None,
     shadow: bool = True,
+    landing: Landing = AS_FITTED,
     on_progress: OnProgress = ignore_progress,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``.
@@ -83,7 +86,7 @@ def transfer_dance(
             frames. Written whole or not at all.
         comparison: also write source, pose and result side by side there.
         truth: a video of the target really dancing it, to stand beside the result in the comparison.
-        background, shadow: as in ``TransferConfig``.
+        background, shadow, landing: as in ``TransferConfig``.
         on_progress: told the frames painted.
 
     Raises:
@@ -95,10 +98,10 @@ def transfer_dance(
     dancers, dances = [performer, *(one for one, _ in members)], [dance, *(theirs for _, theirs in members)]
     check_mattes(dancers, background)
     _warn_of_rates(dancers, fps)
-    seen = np.any([each.placed.person_seen for each in dances], axis=0)
+    company = Company(performer, dance, members, shadow, landing) if members else None
+    placed = landed(dance.placed, landing, dance.detection.cuts) if company is None else company.first
+    seen = placed.person_seen if company is None else np.any([each.placed.person_seen for each in dances], axis=0)
     _warn_of_absence(seen)
-    company = Company(performer, dance, members, shadow) if members else None
-    placed = dance.placed if company is None else company.first
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
         transparent = background == NONE

@@ -88,5 +88,12 @@ def run(request: RunRequest, listener: Listener | None = None, cancellation: Can
         if size != subject.manifest.size:  # some presets paint smaller pictures
             dance = find_dance(request.source, trained.performer.manifest.statistics, size, request.transfer)
         config = request.transfer
-        painted = paint(trained.performer, dance, request.out, background=config.background, shadow=config.shadow)
+        painted = paint(
+            trained.performer,
+            dance,
+            request.out,
+            background=config.background,
+            shadow=config.shadow,
+            landing=config.landing,
+        )
         return RunResult(prepared, trained, painted)

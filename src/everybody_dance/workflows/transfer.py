@@ -1,7 +1,7 @@
 """The trained person dances what somebody else danced."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from everybody_dance.performer.model_files import Model
 from everybody_dance.performer.performer import Performer
 from everybody_dance.pose.detection import pose_place
 from everybody_dance.pose.options import ALL, check_person
+from everybody_dance.retarget.landing import Outline, landed
 from everybody_dance.retarget.likeness import some_poses
+from everybody_dance.retarget.options import AS_FITTED, Landing
 from everybody_dance.retarget.statistics import PoseStatistics
 from everybody_dance.retarget.together import can_join
 from everybody_dance.subject.folder import MANIFEST, needed
@@ -42,16 +44,26 @@ class PreviewResult:
     Attributes:
         out: the video.
         clamped_share, unlike_share, bones: as in ``Transfer``.
+        fitted: where it was fitted, before it was moved; None where nobody is seen there.
+        pictures: beside each other in the video; in all but the first the dance is where it will land.
     """
 
     out: Path
     clamped_share: float
     unlike_share: float
     bones: Mapping[str, float]
+    fitted: Outline | None
+    pictures: int
 
     def figures(self) -> dict[str, Any]:
         """What is known of it, for a report."""
-        return {"clamped_share": self.clamped_share, "unlike_share": self.unlike_share, "bones": dict(self.bones)}
+        return {
+            "clamped_share": self.clamped_share,
+            "unlike_share": self.unlike_share,
+            "bones": dict(self.bones),
+            "fitted": None if self.fitted is None else asdict(self.fitted),
+            "pictures": self.pictures,
+        }
 
 
 def transfer(
@@ -116,6 +128,7 @@ def transfer(
             comparison=request.comparison,
             background=config.background,
             shadow=config.shadow,
+            landing=config.landing,
         )
 
 
@@ -130,10 +143,19 @@ def preview(
         check_transfer(request.source, [None, request.out], [request.subject], request.config)
         place = _place_of(request.subject)
         dance = find_dance(request.source, place.statistics, place.size, request.config)
+        cuts = dance.detection.cuts
+        moved = replace(dance, placed=landed(dance.placed, request.config.landing, cuts))
         with events.stage("Drawing") as stage:
-            preview_normalization(dance, place.backgrounds, place.statistics, request.out, on_progress=stage)
+            preview_normalization(moved, place.backgrounds, place.statistics, request.out, on_progress=stage)
         events.wrote("preview", request.out)
-        return PreviewResult(request.out, dance.clamped_share, unlike_share(dance, place.filmed), dance.bones)
+        return PreviewResult(
+            request.out,
+            dance.clamped_share,
+            unlike_share(dance, place.filmed),
+            dance.bones,
+            Outline.of(dance.placed, cuts),
+            len(place.backgrounds) + 1,
+        )
 
 
 def check_transfer(
@@ -198,6 +220,7 @@ def paint(
     truth: Path | None = None,
     background: str | None = None,
     shadow: bool = True,
+    landing: Landing = AS_FITTED,
 ) -> Transfer:
     """Let ``performer`` dance ``dance``; as ``transfer_dance``."""
     with events.stage("Dancing") as stage:
@@ -210,6 +233,7 @@ def paint(
             truth=truth,
             background=background,
             shadow=shadow,
+            landing=landing,
             on_progress=stage,
         )
     events.wrote("result", done.out)

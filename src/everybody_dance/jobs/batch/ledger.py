@@ -7,7 +7,7 @@ had then. A file that this batch did not make is never overwritten. Any thread m
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from everybody_dance.jobs.batch.record import Entry, RecordFile
 from everybody_dance.jobs.batch.rows import Row
 from everybody_dance.jobs.process import Outcome
 from everybody_dance.pose.detection import source_identity
+from everybody_dance.retarget.options import AS_FITTED
 from everybody_dance.synthesis.backdrop import check_background
 from everybody_dance.video.identity import content_identity
 from everybody_dance.video.provenance import made_by_ai
@@ -156,6 +157,8 @@ class Ledger:
             DanceError, OSError: something cannot be read.
         """
         config = request.config
+        # Told only where there is something to tell: what an older version danced stays danced.
+        moved = [] if config.landing == AS_FITTED else [asdict(config.landing)]
         behind = [] if config.background is None else check_background(config.background)
         parts = {
             "source": self._file.content(request.source),
@@ -163,7 +166,7 @@ class Ledger:
             "persons": [config.person, *(person for _, person in request.members)],
             "poses": source_identity(config.pose),
             "background": [content_identity(path) for path in behind] or config.background,
-            "options": [config.smoothing, config.normalize, config.bones, config.shadow, request.compare],
+            "options": [config.smoothing, config.normalize, config.bones, config.shadow, request.compare, *moved],
             "runtime": request.runtime,
             "suffix": request.out.suffix.lower(),
         }

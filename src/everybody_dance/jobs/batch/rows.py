@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.files import names_folder
 from everybody_dance.performer.options import RUNTIMES, TORCH
 from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, OPENPOSE, check_person
+from everybody_dance.retarget.options import Landing
 from everybody_dance.subject.folder import needed
 from everybody_dance.synthesis.backdrop import NONE, check_background
 from everybody_dance.synthesis.config import TransferConfig
@@ -29,6 +30,9 @@ OPTIONS = (
     "compare",
     "no-normalize",
     "bones",
+    "scale",
+    "shift",
+    "floor",
     "background",
     "shadow",
     "device",
@@ -41,6 +45,9 @@ SUFFIXES = (
     *(".flv", ".3gp"),
 )
 """By these names videos are known in a folder of sources."""
+
+LANDING = tuple(field.name for field in fields(Landing))
+"""Columns for where the dance lands."""
 
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
@@ -238,6 +245,7 @@ def _request(cells: Mapping[str, str], base: Path) -> TransferRequest:
             smoothing=cells.get("smooth", TransferConfig().smoothing),
             normalize=not _flag(cells, "no-normalize"),
             bones=cells.get("bones", TransferConfig().bones),
+            landing=Landing(**{name: _number(cells[name], name) for name in LANDING if name in cells}),
             background=background,
             shadow=_one_of(cells, "shadow", ("keep", "none")) == "keep",
         ),
@@ -257,6 +265,13 @@ def _member(text: str, base: Path) -> tuple[Path, str]:
 
 def _flag(cells: Mapping[str, str], name: str) -> bool:
     return _one_of(cells, name, (*_NO, *_YES)) in _YES
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError("bad-value", f"{name} is a number such as 0.8, not {text!r}.") from error
 
 
 def _one_of(cells: Mapping[str, str], name: str, values: Sequence[str]) -> str:

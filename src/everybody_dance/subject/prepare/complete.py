@@ -96,13 +96,14 @@ def complete(request: Request, folder: Path, decoded: Decoded, identity: str) ->
 
 def _left_out(request: Request, decoded: Decoded) -> tuple[tuple[int, int], ...]:
     """Stretches [first, stop) of frames that do not show the place; the user is told their times in each video."""
-    for path, seconds in _times(request, decoded, decoded.elsewhere):
+    for path, seconds, moment in _times(request, decoded, decoded.elsewhere):
         events.warn(
             "left-out",
             f"{path.name} does not show the place where the person dances at {_told(seconds)}: such titles, fades and"
             " other places are left out.",
             video=path.name,
             seconds=seconds,
+            moment=moment,
         )
     return _stretches(decoded.elsewhere, decoded.clips)
 
@@ -110,12 +111,13 @@ def _left_out(request: Request, decoded: Decoded) -> tuple[tuple[int, int], ...]
 def _crossed(request: Request, decoded: Decoded) -> NDArray[np.bool_]:
     """bool, for every frame: it is left out since somebody else crosses the person; the user is told when."""
     crossed, often = decoded.bystanders.crossed()
-    for path, seconds in _times(request, decoded, crossed):
+    for path, seconds, moment in _times(request, decoded, crossed):
         events.remark(
             "crossed",
             f"{path.name} shows somebody else in front of or behind the person at {_told(seconds)}: this is left out.",
             video=path.name,
             seconds=seconds,
+            moment=moment,
         )
     if often and not crossed.any():
         events.warn(
@@ -128,19 +130,21 @@ def _crossed(request: Request, decoded: Decoded) -> NDArray[np.bool_]:
 
 
 def _report_captions(request: Request, decoded: Decoded, captions: Captions) -> None:
-    for path, seconds in _times(request, decoded, captions.shown):
+    for path, seconds, moment in _times(request, decoded, captions.shown):
         events.remark(
             "captions",
             f"{path.name} shows captions at {_told(seconds)}: they were taken out of the frames and the empty place.",
             video=path.name,
             seconds=seconds,
+            moment=moment,
         )
-    for path, seconds in _times(request, decoded, captions.over):
+    for path, seconds, moment in _times(request, decoded, captions.over):
         events.warn(
             "captions-left-out",
             f"{path.name} shows captions over the person at {_told(seconds)}: this is left out.",
             video=path.name,
             seconds=seconds,
+            moment=moment,
         )
     if captions.hiding and not captions.over.any():
         events.warn(
@@ -163,13 +167,18 @@ def _stretches(frames: NDArray[np.bool_], clips: Sequence[Clip]) -> tuple[tuple[
 
 def _times(
     request: Request, decoded: Decoded, frames: NDArray[np.bool_]
-) -> Iterator[tuple[Path, list[tuple[float, float]]]]:
-    """For each video with frames (T,) that are true, when they begin and end in it, in seconds."""
+) -> Iterator[tuple[Path, list[tuple[float, float]], float]]:
+    """For each video with frames (T,) that are true, when they begin and end in it, in seconds.
+
+    The last is the middle of the longest of these stretches, in seconds of all videos one after the other.
+    """
     rate = float(request.rate)
     for path, clip in zip(request.footage, decoded.clips, strict=True):
         found = _stretches(frames, [clip])
         if found:
-            yield path, [((first - clip.first) / rate, (stop - clip.first) / rate) for first, stop in found]
+            first, stop = max(found, key=lambda stretch: stretch[1] - stretch[0])
+            seconds = [((first - clip.first) / rate, (stop - clip.first) / rate) for first, stop in found]
+            yield path, seconds, (first + stop) // 2 / rate
 
 
 def _told(seconds: Sequence[tuple[float, float]]) -> str:

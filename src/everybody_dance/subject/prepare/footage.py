@@ -93,6 +93,8 @@ class FootageReport(BaseModel):
         disturbed: share of them in which something besides the person differs from the empty place.
         incomplete: share of them in which the matte lacks a joint of head, arms or legs that was found.
         crowded: share of them in which the matte takes in something far from every limb.
+        moments: by a finding's code, when one of its frames is shown, in seconds of the prepared footage; nothing for
+            what is in no frame.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +108,7 @@ class FootageReport(BaseModel):
     disturbed: float
     incomplete: float = 0.0
     crowded: float = 0.0
+    moments: dict[str, float] = {}
 
     @property
     def missing(self) -> list[str]:
@@ -137,13 +140,13 @@ def look_over(
     """
     frames = np.asarray(usable, np.int64)
     seen = frames[keypoints.person_seen[frames]]
-    detail, blurred, disturbed = _look(frame, keypoints, seen, plate, known)
-    lacking, taken_in = _outlines(matte, keypoints, seen)
+    detail, blurred, disturbed, shown = _look(frame, keypoints, seen, plate, known)
+    lacking, taken_in, shown_too = _outlines(matte, keypoints, seen)
     people = keypoints[seen]
     rate = float(keypoints.fps)
     return FootageReport(
         seconds=len(seen) / rate,
-        poses={aspect: float(shown.sum()) / rate for aspect, shown in aspects(people).items()},
+        poses={aspect: float(having.sum()) / rate for aspect, having in aspects(people).items()},
         width=_spread(people, Joint.MID_HIP, 0) / keypoints.size[0],
         depth=_depth(people),
         detail=detail,
@@ -151,6 +154,7 @@ def look_over(
         disturbed=disturbed,
         incomplete=lacking,
         crowded=taken_in,
+        moments={code: index / rate for code, index in (shown | shown_too).items()},
     )
 
 
@@ -164,6 +168,8 @@ def advice(found: FootageReport, *, exposure_change: float) -> list[Finding]:
     findings: list[Finding] = []
 
     def warn(code: str, message: str, **values: Any) -> None:
+        if code in found.moments:
+            values["moment"] = found.moments[code]
         findings.append(Finding(code, "warning", message, values))
 
     if found.missing:
@@ -281,20 +287,24 @@ def _look(
     seen: NDArray[np.int64],
     plate: Image,
     known: NDArray[np.bool_],
-) -> tuple[float, float, float]:
-    """Detail, share blurred, share disturbed; as in ``FootageReport``."""
+) -> tuple[float, float, float, dict[str, int]]:
+    """Detail, share blurred, share disturbed, as in ``FootageReport``; and by code the frame that shows it most."""
     if not len(seen):
-        return 0.0, 0.0, 0.0
-    details, disturbed = [], []
-    for index in _some(seen):
+        return 0.0, 0.0, 0.0, {}
+    examined = _some(seen)
+    details, unlike = [], []
+    for index in examined:
         image = frame(int(index))
         pose = keypoints.pose(index)
         details.append(_detail(image, person_mask(pose, keypoints.size, 0.0)))
         outside = known & ~person_mask(pose, keypoints.size, 0.2)
-        disturbed.append(differs(image, plate, outside) > DISTURBED)
+        unlike.append(differs(image, plate, outside))
     sharp = np.array(details)
     best = float(np.percentile(sharp, 90))
-    return best, float((sharp < MOTION_BLUR * best).mean()), float(np.mean(disturbed))
+    blurred, disturbed = sharp < MOTION_BLUR * best, np.array(unlike) > DISTURBED
+    most = {"motion-blur": (blurred, np.argmin(sharp)), "something-moves": (disturbed, np.argmax(unlike))}
+    shown = {code: int(examined[place]) for code, (having, place) in most.items() if having.any()}
+    return best, float(blurred.mean()), float(disturbed.mean()), shown
 
 
 def _some(frames: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -302,13 +312,21 @@ def _some(frames: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, LOOKS).astype(int))])
 
 
-def _outlines(matte: Callable[[int], Image], keypoints: Keypoints, seen: NDArray[np.int64]) -> tuple[float, float]:
-    """Share incomplete, share crowded; as in ``FootageReport``."""
+def _outlines(
+    matte: Callable[[int], Image], keypoints: Keypoints, seen: NDArray[np.int64]
+) -> tuple[float, float, dict[str, int]]:
+    """Share incomplete, share crowded, as in ``FootageReport``; and by code the middle one of the frames that are."""
     if not len(seen):
-        return 0.0, 0.0
-    disagree = [_disagree(matte(int(index)), keypoints.pose(index), keypoints.size) for index in _some(seen)]
-    incomplete, crowded = np.mean(disagree, axis=0).tolist()
-    return incomplete, crowded
+        return 0.0, 0.0, {}
+    examined = _some(seen)
+    disagree = np.array([_disagree(matte(int(index)), keypoints.pose(index), keypoints.size) for index in examined])
+    incomplete, crowded = disagree.mean(axis=0).tolist()
+    shown = {}
+    for code, having in zip(("outline-incomplete", "outline-crowded"), disagree.T, strict=True):
+        if having.any():
+            frames = examined[having]
+            shown[code] = int(frames[len(frames) // 2])
+    return incomplete, crowded, shown
 
 
 def _disagree(matte: Image, pose: Pose, size: tuple[int, int]) -> tuple[bool, bool]:

@@ -1,6 +1,7 @@
 // This device's camera, sent to the program: a frame, then the next one when the program has taken it.
 
 import { socketAddress } from "./connection.js";
+import { cameras, closeCamera, openCamera, settingsOf } from "./devices.js";
 import { TEXTS } from "./texts.js";
 
 const LONGEST = 1280; // pixels
@@ -24,21 +25,15 @@ export class OwnCamera {
   async start(deviceId) {
     this.stop();
     const wish = this.wishes;
-    if (!navigator.mediaDevices) {
-      this.on.error(TEXTS.cameraInsecure);
-      return;
-    }
-    const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
-    const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
     let stream;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which } });
+      stream = await openCamera({ width: { ideal: 1280 }, height: { ideal: 720 } }, deviceId);
     } catch (error) {
-      if (wish === this.wishes) this.on.error(this.explain(error));
+      if (wish === this.wishes) this.on.error(TEXTS[error.why]);
       return;
     }
     if (wish !== this.wishes) {
-      for (const track of stream.getTracks()) track.stop();
+      closeCamera(stream);
       return;
     }
     this.stream = stream;
@@ -57,18 +52,17 @@ export class OwnCamera {
     this.running = false;
     clearTimeout(this.waiting);
     this.socket?.close();
-    for (const track of this.stream.getTracks()) track.stop();
+    closeCamera(this.stream);
     this.video.srcObject = null;
     this.on.change(false);
   }
 
-  async devices() {
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    return devices.filter((device) => device.kind === "videoinput");
+  devices() {
+    return cameras();
   }
 
   get deviceId() {
-    return this.stream?.getVideoTracks()[0].getSettings().deviceId;
+    return this.stream && settingsOf(this.stream).deviceId;
   }
 
   connect() {
@@ -107,11 +101,5 @@ export class OwnCamera {
     };
     if (this.video.requestVideoFrameCallback && !document.hidden) this.video.requestVideoFrameCallback(send);
     else setTimeout(send, 33);
-  }
-
-  explain(error) {
-    if (error.name === "NotAllowedError") return TEXTS.cameraRefused;
-    if (error.name === "NotReadableError") return TEXTS.cameraBusy;
-    return TEXTS.cameraMissing;
   }
 }

@@ -10,6 +10,7 @@ from everybody_dance.studio.live_show import LiveShow
 from everybody_dance.studio.studio import Studio
 from everybody_dance.version import VERSION
 from everybody_dance.web.answers import STATIC, error_body
+from everybody_dance.web.guard import POLICY
 from everybody_dance.web.studio.dances import dances_routes, results_routes
 from everybody_dance.web.studio.feed import Feed, State
 from everybody_dance.web.studio.jobs import jobs_routes
@@ -33,6 +34,9 @@ STATUSES = {
     "disk-nearly-full": 507,
 }
 """HTTP status by error code; 422 for the rest."""
+
+PAGE_POLICY = POLICY.replace("media-src 'self'", "media-src 'self' blob:")
+"""The page also plays what it has just recorded, which is nowhere yet but in the browser."""
 
 DESCRIPTION = """What the studio's page does, and nothing more. Ids are names of people, dances and results; what is not
 among them is not found. Errors are `{"error": {"code", "message"}}`, with the codes of the guide."""
@@ -63,7 +67,7 @@ def studio_app(studio: Studio, live: LiveShow) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     def page() -> Response:
-        return FileResponse(STATIC / "studio" / "index.html")
+        return FileResponse(STATIC / "studio" / "index.html", headers={"Content-Security-Policy": PAGE_POLICY})
 
     @app.get("/api/state", tags=["state"])
     def whole_state() -> dict[str, dict[str, object]]:

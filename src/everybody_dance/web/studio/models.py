@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from everybody_dance.retarget.options import SCALES, SHIFTS, Landing
 from everybody_dance.studio.shelves import TRANSPARENT, DanceWish
 from everybody_dance.synthesis.config import TransferConfig
 
@@ -60,11 +61,19 @@ class Dancing(_Body):
         Field(pattern=rf"^(#[0-9a-fA-F]{{6}}|{TRANSPARENT})$", description="A colour, or none; null: their own place."),
     ] = None
     smoothing: Literal["both", "median", "gaussian", "none"] = "both"
+    scale: float = Field(1, ge=SCALES[0], le=SCALES[1], description="How many times as large as fitted.")
+    shift: float = Field(0, ge=SHIFTS[0], le=SHIFTS[1], description="How far to the right, in widths of the picture.")
+    floor: float = Field(0, ge=SHIFTS[0], le=SHIFTS[1], description="How far down, in heights of the picture.")
     compare: bool = Field(False, description="Also make a video of source, pose and result side by side.")
 
     def wish(self) -> DanceWish:
         """The same, for the studio."""
-        config = TransferConfig(person=self.who, background=self.background, smoothing=self.smoothing)
+        config = TransferConfig(
+            person=self.who,
+            background=self.background,
+            smoothing=self.smoothing,
+            landing=Landing(scale=self.scale, shift=self.shift, floor=self.floor),
+        )
         return DanceWish(self.person, self.dance, config, self.compare)
 
 

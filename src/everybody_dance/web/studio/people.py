@@ -1,6 +1,8 @@
 """People: prepare, train, evaluate, rename, delete, export and import; their pictures; and the live show."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
@@ -85,6 +87,12 @@ def people_routes(studio: Studio) -> APIRouter:
         path = studio.cast.folder(person) / SHEET
         if not path.is_file():
             raise UsageError("no-picture", "There is no such picture yet.")
+        return FileResponse(path, media_type="image/jpeg")
+
+    @routes.get("/{person}/moments/{seconds}", response_class=FileResponse)
+    def moment(person: str, seconds: Annotated[float, Path(ge=0, le=1_000_000, allow_inf_nan=False)]) -> Response:
+        """A small picture of the prepared footage at a moment that a sentence of the report is about."""
+        path = studio.desk.pictures.of_moment(studio.cast.folder(person), seconds)
         return FileResponse(path, media_type="image/jpeg")
 
     @routes.get("/{person}/preview", response_class=FileResponse)

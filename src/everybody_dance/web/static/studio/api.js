@@ -36,5 +36,5 @@ export async function ask(method, path, body = undefined) {
 
 export const at = (...parts) => `/${parts.map(encodeURIComponent).join("/")}`;
 
-// The address of a picture; the number makes it another one when the picture changes.
-export const pictureOf = (kind, id, name, number) => `/api${at(kind, id, name)}?v=${number}`;
+// The address of a picture, by its name or the parts of it; the number makes it another one when the picture changes.
+export const pictureOf = (kind, id, name, number) => `/api${at(kind, id, ...[name].flat())}?v=${number}`;

@@ -6,6 +6,7 @@ import { Dances, Performers } from "./choices.js";
 import { DropZone, UploadBox } from "./drop.js";
 import { field, h, options, set } from "./elements.js";
 import { JobBox } from "./jobs.js";
+import { Landing } from "./landing.js";
 import { Player } from "./player.js";
 import { UNFINISHED, jobsOf } from "./store.js";
 import { TEXTS } from "./texts.js";
@@ -49,6 +50,7 @@ export class Dance {
       h("label", { class: "check" }, this.compare, h("span", { text: TEXTS.compare })),
     );
 
+    this.place = new Landing(changed);
     this.land = h("button", { type: "button", class: "secondary", text: TEXTS.land, on: { click: () => this.ask("/results/landing") } });
     this.make = h("button", { type: "button", class: "main", text: TEXTS.make, on: { click: () => this.ask("/results") } });
     this.hint = h("p", { class: "soft", text: TEXTS.chooseBoth });
@@ -59,6 +61,7 @@ export class Dance {
       this.performers.element,
       this.dances.element,
       how,
+      this.place.element,
       h("div", { class: "buttons" }, this.make, this.land),
       this.hint,
       this.command.element,
@@ -73,7 +76,7 @@ export class Dance {
       "div",
       { class: "landing" },
       h("h3", { text: TEXTS.landing }),
-      this.landing,
+      h("div", { class: "picture" }, this.landing, this.place.outline.element),
       h("p", { class: "soft", text: TEXTS.landingMore }),
     );
     this.player = new Player();
@@ -104,6 +107,7 @@ export class Dance {
       background: value === COLOUR ? this.colour.value : value === NONE ? "none" : null,
       smoothing: this.smoothing.value,
       compare: this.compare.checked,
+      ...this.place.value,
     };
   }
 
@@ -162,6 +166,9 @@ export class Dance {
     this.background.disabled = !free;
     show(this.onlyPlace, !free);
     show(this.colour, this.background.value === COLOUR);
+    const pair = JSON.stringify([person?.id, dance?.id]);
+    if (pair !== this.pair) this.place.reset(); // what was chosen was right for another pair
+    this.pair = pair;
     const ready = Boolean(person && dance);
     for (const button of [this.make, this.land]) button.disabled = !ready;
     show(this.hint, !ready);
@@ -179,6 +186,7 @@ export class Dance {
     }
     const landed = ofPair("preview").find((job) => job.state === "done");
     show(this.landingBox, Boolean(landed));
+    this.place.tell(landed);
     if (landed) set(this.landing, "src", `/api${at("jobs", String(landed.id), "landing")}`);
     else this.landing.removeAttribute("src");
     const [result] = Object.values(state.results)

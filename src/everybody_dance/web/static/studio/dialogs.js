@@ -7,24 +7,31 @@ import { TEXTS, sizeInWords } from "./texts.js";
 
 const dialog = () => byId("dialog");
 
-function open(title, content, buttons, kind = "") {
+// onClose() when it was closed, before its content goes.
+export function open(title, content, buttons, kind = "", onClose = () => {}) {
   const heading = h("h2", { id: "dialog-title", text: title });
   const element = dialog();
   set(element, "aria-labelledby", "dialog-title");
   element.className = kind;
   element.replaceChildren(heading, ...content, h("div", { class: "buttons end" }, ...buttons));
   element.showModal();
-  element.onclose = () => element.replaceChildren(); // videos stop
+  element.oncancel = null;
+  element.onclose = () => {
+    onClose();
+    element.replaceChildren(); // videos stop
+  };
 }
 
-const closing = (text = TEXTS.close, kind = "secondary") =>
+export const closing = (text = TEXTS.close, kind = "secondary") =>
   h("button", { type: "button", class: kind, text, on: { click: () => dialog().close() } });
 
-export function showChecklist() {
+export function checklist() {
   const items = TEXTS.checklist.map(([what, how]) => h("li", {}, h("strong", { text: what }), ` ${how}`));
-  open(TEXTS.checklistTitle, [h("p", { text: TEXTS.checklistIntro }), h("ul", { class: "checklist" }, ...items)], [
-    closing(TEXTS.close, "main"),
-  ]);
+  return h("ul", { class: "checklist" }, ...items);
+}
+
+export function showChecklist() {
+  open(TEXTS.checklistTitle, [h("p", { text: TEXTS.checklistIntro }), checklist()], [closing(TEXTS.close, "main")]);
 }
 
 export function showPicture(source, text) {

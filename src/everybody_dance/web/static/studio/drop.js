@@ -16,7 +16,7 @@ export class DropZone {
       icon("upload"),
       h("strong", { text: title }),
       more && h("span", { text: more }),
-      this.button,
+      (this.ways = h("div", { class: "buttons" }, this.button)),
       this.input,
     );
     set(this.button, "aria-label", `${TEXTS.choose}: ${title}`);
@@ -43,6 +43,11 @@ export class DropZone {
       const [file] = event.dataTransfer.files;
       if (file) onFile(file);
     });
+  }
+
+  // Another way to get a file: its button.
+  offer(button) {
+    this.ways.append(button);
   }
 }
 

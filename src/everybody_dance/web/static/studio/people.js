@@ -1,10 +1,11 @@
 // People: film or drop, prepare, train.
 
-import { setText, show } from "../dom.js";
+import { clock, setText, show } from "../dom.js";
 import { ask, at, pictureOf } from "./api.js";
 import { showChecklist, showPicture } from "./dialogs.js";
 import { DropZone, UploadBox } from "./drop.js";
 import { field, h, icon, keep, options, set } from "./elements.js";
+import { Filming } from "./film.js";
 import { JobBox } from "./jobs.js";
 import { UNFINISHED, jobsOf } from "./store.js";
 import { TEXTS } from "./texts.js";
@@ -93,6 +94,8 @@ class NewPerson {
     this.act = act;
     this.onMade = onMade;
     this.drop = new DropZone(TEXTS.dropPerson, TEXTS.dropMore, VIDEO, (file) => this.choose(file));
+    this.filming = new Filming((file) => this.choose(file, ""));
+    this.drop.offer(this.filming.button);
     this.name = h("input", { type: "text", maxlength: 200, required: true, autocomplete: "off" });
     this.who = options(h("select"), WHO);
     this.chosen = h("strong");
@@ -130,31 +133,34 @@ class NewPerson {
     show(this.text, empty);
   }
 
-  choose(file) {
+  // name: proposed for the person.
+  choose(file, name = file && nameOf(file)) {
     this.file = file;
     show(this.form, Boolean(file));
     show(this.drop.element, !file);
     if (!file) return;
     setText(this.chosen, file.name);
-    this.name.value = nameOf(file);
+    this.name.value = name;
     this.name.focus();
     this.name.select();
   }
 
   async send() {
     const { file } = this;
+    const name = this.name.value;
     show(this.form, false);
     try {
       const made = await this.upload.run(file, (upload) =>
-        ask("POST", "/people", { name: this.name.value, upload, who: this.who.value }),
+        ask("POST", "/people", { name, upload, who: this.who.value }),
       );
       this.choose(null);
       if (made) {
+        this.filming.forget(file);
         this.made = made.person;
         this.onMade(made.person);
       }
     } catch (error) {
-      this.choose(file);
+      this.choose(file, name);
       this.act(Promise.reject(error));
     }
   }
@@ -301,8 +307,20 @@ class Person {
     keep(
       this.report,
       said.map((finding) => [finding.message, finding]),
-      (message, { severity }) => h("li", { class: severity }, icon(severity), h("span", { text: message })),
-      () => {},
+      (message, { severity }) => {
+        const moment = h("img", { loading: "lazy" });
+        const enlarge = h("button", { type: "button", class: "picture", hidden: true }, moment);
+        enlarge.addEventListener("click", () => showPicture(moment.src, moment.alt));
+        moment.addEventListener("error", () => show(enlarge, false)); // prepared anew since then
+        return Object.assign(h("li", { class: severity }, icon(severity), h("span", { text: message }), enlarge), { moment });
+      },
+      (item, { moment = null }) => {
+        const wanted = moment === null ? null : pictureOf("people", person.id, ["moments", moment.toFixed(3)], person.sheet);
+        if (item.moment.getAttribute("src") === wanted) return;
+        show(item.moment.parentElement, wanted !== null);
+        set(item.moment, "alt", moment === null ? "" : TEXTS.moment(clock(moment)));
+        set(item.moment, "src", wanted);
+      },
     );
     show(this.posesBox, Boolean(prepared));
     keep(

@@ -61,7 +61,7 @@ export const TEXTS = {
   // People
   welcome: "Film a person for a minute or two, and let them dance any dance",
   welcomeMore:
-    "Drop a video of one person below: the program finds them in every frame, and tells you what to film better. " +
+    "Drop a video of one person below, or film yourself: the program finds them in every frame, and tells you what to film better. " +
     "Then train a small model of them, which takes some minutes. " +
     "After that they dance whatever anybody dances in another video, or you in front of the camera.",
   checklistLink: "How to film",
@@ -83,11 +83,48 @@ export const TEXTS = {
   personTraining: "Training",
   personTrained: "Can dance",
 
+  // Filming with this camera
+  film: "Film with this camera",
+  filmKept: "Watch what you filmed",
+  filmTitle: "Film with this camera",
+  filmAsking: "Waiting for the camera. The browser may ask whether this page may use it.",
+  filmReady:
+    "Stand where your whole body fits the outline, head to feet, with room for your arms. " +
+    "After five seconds, in which to walk there, the recording begins.",
+  filmMirror: "Shown as in a mirror, recorded as others see you, without sound.",
+  filmStart: "Start in 5 seconds",
+  filmIn: (seconds) => `Recording begins in ${plural(seconds, "second", "seconds")}`,
+  filmRecording: "Recording",
+  filmStop: "Stop recording",
+  filmTime: "Recorded",
+  filmShort: "Go on for a minute at least: two are better.",
+  filmEnough: "That is enough. Up to three minutes make it better.",
+  filmPlenty: "That is plenty: stop whenever you like.",
+  filmReview: (time) => `Recorded ${time}. Watch it: is the whole body in the picture at every moment?`,
+  filmReviewShort: (time) => `Recorded ${time}, which is short: a minute or more gives a better result.`,
+  filmWatch: "What was recorded",
+  filmUse: "Use this",
+  filmAgain: "Film again",
+  filmName: (time) => `Filmed at ${time}`,
+  filmInterrupted: "The camera stopped in the middle. What was recorded until then is kept.",
+  filmNothing: "Nothing was recorded. Try again.",
+  filmUnable: "This browser cannot record. Film with another program, and drop the video.",
+  whichCamera: "Which camera",
+  camerasName: (number) => `Camera ${number}`,
+  cameraRefused: "The browser did not give its camera: allow it for this page, then try again.",
+  cameraMissing: "This device has no camera that the browser can use. Film with another one, and drop the video.",
+  cameraBusy: "The camera is in use by another program. Close that, then try again.",
+  cameraLost: "The camera is gone. Connect it again, then try again.",
+  cameraInsecure:
+    "Browsers give their camera to pages on localhost and over HTTPS only. " +
+    "Open the studio on the computer that runs it, or start it with --certificate and --key.",
+
   footage: "Footage",
   footageFacts: (seconds, width, height) =>
     `Seen for ${seconds.toFixed(seconds < 10 ? 1 : 0)} seconds, at ${width} × ${height}`,
   sheet: "The person cut out at some moments, and the empty place behind them",
   sheetOpen: "Show the cut-outs in full size",
+  moment: (time) => `The footage at ${time}`,
   footageGood: "Nothing is missing: this is good footage.",
   seen: "Seconds seen of each movement",
   never: "never",
@@ -139,6 +176,17 @@ export const TEXTS = {
   smoothings: { both: "Steady (default)", gaussian: "A little", median: "Outliers only", none: "None: sharp and sudden" },
   compare: "Also make a video of source, pose and result side by side",
   onlyOwnPlace: "This person was trained to paint the whole picture, so the place stays.",
+  where: "Where?",
+  whereMore: "Whatever the size, the feet stay on the floor. Once you have seen where it lands, drag the outline there.",
+  landings: { scale: "Size", shift: "Sideways", floor: "Floor" },
+  landingWords: {
+    scale: (percent) => (percent === 100 ? "As fitted" : `${percent} % of the fitted size`),
+    shift: (percent) =>
+      percent === 0 ? "As fitted" : `${Math.abs(percent)} % of the width to the ${percent < 0 ? "left" : "right"}`,
+    floor: (percent) =>
+      percent === 0 ? "As fitted" : `${Math.abs(percent)} % of the height ${percent < 0 ? "higher" : "lower"}`,
+  },
+  resetLanding: "Reset",
   land: "See where it lands",
   make: "Make it dance",
   chooseBoth: "Choose who dances, and what.",
@@ -146,7 +194,8 @@ export const TEXTS = {
   copy: "Copy",
   copied: "Copied",
   landing: "Where it will land: the pose in the source, over the empty place, over a true frame",
-  landingMore: "The feet should stand on the floor, and the head should be about as high as the person’s own.",
+  landingMore: "The feet should stand on the floor, and the head should be about as high as the person’s own. All of the dance" +
+    " is within the outline, as the sliders say; to draw it there, see again where it lands.",
   stageEmpty: "The result will be here. See first where the dance will land: that takes a moment.",
   source: "Source",
   result: "Result",
