@@ -280,12 +280,12 @@ def memory(subject: Folder, minutes: float = 10.0, fps: int = 10, device: str = 
 
 
 @app.command()
-def plate(seconds: float = 20.0, fps: int = 5) -> None:
-    """The empty place behind rendered dancers who never leave the spot, against the true one."""
+def plate(dance: str = "bow", seconds: float = 20.0, fps: int = 5) -> None:
+    """The empty place behind rendered dancers, who never leave the spot in ``bow``, against the true one."""
     print("| dancer | known | mean error where known, of 255 | mean error of the guess |\n|---|---|---|---|")
     count = round(seconds * fps)
     for name, dancer in DANCERS.items():
-        shown = [render(dancer, CHOREOGRAPHIES["bow"], index / fps, SIZE).image for index in range(count)]
+        shown = [render(dancer, CHOREOGRAPHIES[dance], index / fps, SIZE).image for index in range(count)]
         with DetectorPool(DEFAULT_DETECTOR, usable_cores(), mattes=True) as pool:
             people = list(pool.people(shown))
         poses = [found[0].pose if found else NOBODY for found in people]
@@ -295,8 +295,8 @@ def plate(seconds: float = 20.0, fps: int = 5) -> None:
         keypoints = Keypoints(xy, confidence, SIZE, Fraction(fps))
         found = clean_plate(shown.__getitem__, mattes.__getitem__, keypoints, range(count))
         error = np.abs(found.image.astype(int) - empty_room(dancer, SIZE))
-        known, guess = error[found.known].mean(), error[~found.known].mean()
-        print(f"| {name} | {found.known.mean():.1%} | {known:.2f} | {guess:.2f} |", flush=True)
+        guess = f"{error[~found.known].mean():.2f}" if not found.known.all() else "-"
+        print(f"| {name} | {found.known.mean():.1%} | {error[found.known].mean():.2f} | {guess} |", flush=True)
 
 
 @app.command()

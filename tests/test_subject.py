@@ -68,6 +68,29 @@ class TestPlate:
         ratio = (plate.image.astype(float) / wall())[plate.known]
         assert ratio.std() < 0.01
 
+    def light_of_plate(self, dark: Callable[[int, float], int | None]) -> np.ndarray:
+        """Beside a swaying person; each frame, by its index and their x, darkens 13 columns around one of them."""
+        keypoints, patch = swaying(240), np.s_[100:110, 12:52]
+        images = []
+        for index in range(240):
+            image, across = picture(keypoints, index), np.arange(SIZE[0])
+            found = dark(index, float(keypoints.xy[index, 8, 0]))
+            if found is not None:
+                shadow = (np.abs(across - found) < 7) & (matte(keypoints, index)[100:110] == 0)
+                image[100:110][shadow] = image[100:110][shadow] * 0.6
+            images.append(image)
+        plate = clean_plate(images.__getitem__, partial(matte, keypoints), keypoints, range(240))
+        return plate.image[patch] / wall()[patch]
+
+    def test_a_shadow_that_follows_the_person_does_not_stay(self) -> None:
+        light = self.light_of_plate(lambda index, x: round(x) - 36)
+        assert light.min() > 0.97
+
+    def test_a_lamp_that_flickers_is_no_shadow(self) -> None:
+        off = np.random.default_rng(0).random(240) < 0.7
+        light = self.light_of_plate(lambda index, x: 30 if off[index] else None)
+        assert light.min() < 0.7
+
     def test_a_passing_caption_does_not_stay(self) -> None:
         keypoints = swaying(60)
         images = [picture(keypoints, index) for index in range(60)]

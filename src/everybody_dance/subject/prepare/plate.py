@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.images import Image
-from everybody_dance.keypoints import Keypoints
+from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.pose.mattes import COVERED
-from everybody_dance.skeleton import FEET
+from everybody_dance.skeleton import FEET, HIPS
 from everybody_dance.subject.prepare.captions import plain
+from everybody_dance.subject.prepare.cast_shadows import UNSHADOWED, without_shadows
 from everybody_dance.subject.prepare.inpainting import inpainted
 from everybody_dance.subject.prepare.light import gain_to, multiplied
+from everybody_dance.subject.prepare.over_time import quantiles
 
 MOST_FRAMES = 240
 """The median is taken over at most this many frames, which are all in memory at once."""
@@ -37,9 +39,6 @@ ENOUGH = 10
 
 PLAIN = 3
 """Frames without a caption that suffice where captions come and go: these are rare, not doubtful."""
-
-BAND = 32
-"""Rows per step of the median, which bounds its memory."""
 
 ALONE = 1.0
 """A frame counts as empty only if nobody is detected within this many seconds before and after."""
@@ -105,8 +104,11 @@ def uncovered(
         return Plate(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool))
     frames = np.empty((len(chosen), height, width, 3), np.uint8)
     apart = np.empty((len(chosen), height, width), np.uint8)
+    beside = np.empty(apart.shape, bool)
     for place, index in enumerate(chosen.tolist()):
-        frames[place], apart[place] = frame(index), _distance(matte(index), keypoints, index)
+        frames[place], distance = frame(index), _distance(matte(index), keypoints, index)
+        beside[place] = distance > MARGINS[1] * THOUSANDTHS
+        apart[place] = _shadow_left_out(distance, keypoints.pose(index))
     outside = apart > MARGINS[0] * THOUSANDTHS
     _equalize_light(frames, outside)
     enough = min(ENOUGH, max(len(chosen) // 2, 1))
@@ -119,11 +121,8 @@ def uncovered(
         outside = plain(frames, outside, zone)
         count = outside.sum(axis=0)
         known &= count >= min(PLAIN, enough)
-    image = np.zeros(frames.shape[1:], np.uint8)
-    for top in range(0, len(image), BAND):
-        rows = slice(top, top + BAND)
-        image[rows] = _masked_median(frames[:, rows], outside[:, rows], count[rows])
-    return Plate(image * known[..., None], known)
+    median, bright = (picture * known[..., None] for picture in quantiles(frames, outside, 0.5, UNSHADOWED))
+    return Plate(without_shadows(median, bright, frames, outside, beside, _where(keypoints)[chosen]), known)
 
 
 def believed_empty(keypoints: Keypoints) -> NDArray[np.bool_]:
@@ -161,9 +160,14 @@ def _distance(matte: Image, keypoints: Keypoints, index: int) -> Image:
         return np.full(matte.shape, 255, np.uint8)
     height = max(pose.height, 1.0)
     distance = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-    for x, y in pose.xy[FEET][pose.found[FEET]].tolist():
-        cv2.circle(distance, (round(x), round(y)), round(SHADOWED * height), (0.0,), -1)
     return np.asarray((distance * (THOUSANDTHS / height)).clip(0, 255), np.uint8)
+
+
+def _shadow_left_out(distance: Image, pose: Pose) -> Image:
+    """The same, and 0 around the feet."""
+    for x, y in pose.xy[FEET][pose.found[FEET]].tolist():
+        cv2.circle(distance, (round(x), round(y)), round(SHADOWED * max(pose.height, 1.0)), (0,), -1)
+    return distance
 
 
 def _equalize_light(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> None:
@@ -179,16 +183,8 @@ def _equalize_light(frames: NDArray[np.uint8], outside: NDArray[np.bool_]) -> No
             frames[index] = multiplied(frame, gain)
 
 
-def _masked_median(
-    frames: NDArray[np.uint8], outside: NDArray[np.bool_], count: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Median over the first axis of frames (N, h, W, 3) where ``outside`` (N, h, W) is true; 0 where it never is."""
-    # 256 is sorted behind all real values, so the median is in the middle of the first ``count``.
-    ordered = np.where(outside[..., None], frames, np.int16(256)).astype(np.int16)
-    ordered.sort(axis=0)
-    low, high = (
-        np.maximum((count - 1) // 2, 0)[None, ..., None],
-        np.minimum(count // 2, len(frames) - 1)[None, ..., None],
-    )
-    middle = np.take_along_axis(ordered, low, 0)[0] + np.take_along_axis(ordered, high, 0)[0]
-    return np.where(count[..., None] > 0, middle // 2, 0).clip(0, 255).astype(np.uint8)
+def _where(keypoints: Keypoints) -> NDArray[np.float64]:
+    """(T,): how far to the right the person's hips are, in pixels; NaN where they are not seen."""
+    found = keypoints.found[:, HIPS]
+    x = np.where(found, keypoints.xy[:, HIPS, 0], 0).sum(axis=1)
+    return np.where(found.any(axis=1), x / np.maximum(found.sum(axis=1), 1), np.nan)
