@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from everybody_dance.retarget.statistics import (
     pose_statistics,
     root,
 )
-from everybody_dance.skeleton import BODY, FACE, JOINT_COUNT, Joint
+from everybody_dance.skeleton import ANKLES, BODY, FACE, JOINT_COUNT, Joint
 from everybody_dance.synthesis import source as source_module
 from figures import FPS, clip, standing
 
@@ -349,6 +350,20 @@ def test_feet_never_seen_in_the_source(findings: list[Finding]) -> None:
     hips = normalized.keypoints.xy[:, Joint.MID_HIP, 1]
     assert hips[0] == pytest.approx(120, abs=3)
     assert hips[-1] == pytest.approx(140, abs=1)
+
+
+@pytest.mark.parametrize("long", [0.75, 1.2])
+def test_legs_guessed_below_the_picture_end_on_the_floor(long: float) -> None:
+    source = _walk_in_depth()
+    xy, confidence = source.xy.copy(), source.confidence.copy()
+    hips = xy[:, [Joint.MID_HIP]]
+    xy[:, LEGS] = hips + long * (xy[:, LEGS] - hips)
+    confidence[:, LEGS] = 0.25
+    placed = normalize(replace(source, xy=xy, confidence=confidence), TARGET, TARGET_SIZE)
+    assert not placed.by_feet
+    assert TARGET.ground is not None
+    lower = placed.keypoints.xy[:, ANKLES, 1].max(axis=1)
+    assert np.median(lower) == pytest.approx(TARGET.ground.median, abs=3)
 
 
 def test_feet_never_seen_in_the_target(findings: list[Finding]) -> None:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from everybody_dance import events
 from everybody_dance.events import Finding
 from everybody_dance.keypoints import Array, Keypoints, Pose, blocks, in_blocks, is_inside
-from everybody_dance.retarget.bones import ALOFT, ALONG, bone_ratios, with_bones
+from everybody_dance.retarget.bones import ALOFT, ALONG, LARGEST_RATIO, bone_ratios, with_bones
 from everybody_dance.retarget.options import BONES
 from everybody_dance.retarget.statistics import DepthRange, Line, Measured, PoseStatistics, measure
+from everybody_dance.skeleton import ANKLES
 
 SMALL_RANGE = 0.02
 """A source that moves less than this share of its height in depth is placed half-way in the target's range."""
@@ -108,6 +109,8 @@ class Retargeting:
             bones=ratios if bones == "target" else {},
         )
         clamped, scale, _, _ = whole.depth(line)
+        if bones == "target" and own.statistics.ground is None:
+            whole = replace(whole, bones=dict(whole.bones) | _legs_to_floor(source, line, scale, target))
         fitted = replace(whole, sideways=_sideways_that_fits(source, scale, own.root[:, 0], whole))
         whose = None if by_feet else "source" if own.statistics.ground is None else "target"
         return replace(fitted, findings=_findings(whose, float(clamped[source.person_seen].mean()), fitted.sideways))
@@ -241,6 +244,27 @@ def _findings(whose: str | None, clamped_share: float, sideways: float) -> tuple
         message = f"The source moves farther sideways than fits the target's picture; its travel {left}."
         findings.append(Finding("travel-shrunk", "warning", message, {"left": sideways}))
     return tuple(findings)
+
+
+def _legs_to_floor(source: Keypoints, hips: Line, scale: Line, target: PoseStatistics) -> dict[str, float]:
+    """Ratios with which legs below the source's picture, which are guesses, end on the floor of the target's place.
+
+    Args:
+        source: in its own frame.
+        hips: (T,), its hip line.
+        scale: (T,), of each frame's similarity.
+        target: statistics of the target's footage.
+
+    Returns:
+        Those of leg and thigh, as in ``Normalized.bones``; nothing where no leg is guessed or no floor is known.
+    """
+    ankles = np.where(source.found[:, ANKLES], source.xy[:, ANKLES, 1], -np.inf).max(axis=1)
+    guessed = np.isfinite(ankles) & (ankles > hips)
+    if target.ground is None or target.hips is None or not guessed.any():
+        return {}
+    long = float(np.median((scale * (ankles - hips))[guessed]))
+    ratio = float(np.clip((target.ground.median - target.hips.median) / long, 1 / LARGEST_RATIO, LARGEST_RATIO))
+    return {"leg": ratio, "thigh": ratio}
 
 
 def place_unchanged(source: Keypoints, target_size: tuple[int, int]) -> Keypoints:
