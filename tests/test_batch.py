@@ -14,7 +14,7 @@ import pytest
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.jobs.batch import local
 from everybody_dance.jobs.batch.local import default_workers, shares_of_cores
-from everybody_dance.jobs.batch.rows import Row, part_of, read_rows
+from everybody_dance.jobs.batch.rows import Part, Row, read_rows
 from everybody_dance.jobs.batch.turns import Turns
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.workflows.requests import TransferRequest
@@ -95,6 +95,11 @@ class TestRows:
         table.write_bytes("\ufeffperformer; source;out\r\nanna;a.mp4;a out.mp4\r\n;;\r\n".encode())
         (read,) = read_rows(table, {})
         assert read.request.out == tmp_path / "a out.mp4"
+        # With empty lines at the top, old line ends, a path in quotes and a comma in a number.
+        table.write_bytes(b'\r\r"performer";source;out;scale\ranna;"a;1.mp4";.\\x.mp4;"0,8"\r')
+        (read,) = read_rows(table, {})
+        assert read.request.source == tmp_path / "a;1.mp4"
+        assert read.request.config.landing.scale == 0.8
 
     @pytest.mark.parametrize(
         ("text", "code", "words"),
@@ -123,7 +128,18 @@ class TestRows:
         assert refused.value.code == code
 
     @pytest.mark.parametrize(
-        ("content", "code"), [(None, "file-not-found"), (b"performer,source,out\n\xff\xfe,b,c\n", "bad-csv")]
+        ("content", "code"),
+        [
+            (None, "file-not-found"),
+            (b"performer,source,out\n\xff\xfe,b,c\n", "bad-csv"),
+            (b"performer,source,out\na,b,c\0.mp4\n", "bad-csv"),
+            (b"x" * 200_000, "bad-csv"),
+            (b"performer,source,out\n" + b"x" * 200_000, "bad-csv"),
+            ("performer,source,out\n".encode("utf-16"), "bad-csv"),
+            (b"", "bad-column"),
+            (b"performer\tsource\tout\n", "bad-column"),
+        ],
+        ids=lambda value: str(value)[:30],
     )
     def test_what_cannot_be_read(self, tmp_path: Path, content: bytes | None, code: str) -> None:
         table = tmp_path / "jobs.csv"
@@ -132,15 +148,26 @@ class TestRows:
         with pytest.raises(DanceError) as refused:
             read_rows(table, {})
         assert refused.value.code == code
+        assert str(table) in refused.value.message
+
+    def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
+        with pytest.raises(DanceError, match="is a folder") as refused:
+            read_rows(tmp_path, {})
+        assert refused.value.code == "bad-csv"
 
     def test_a_part_is_every_nth_row(self) -> None:
         rows = [_row(number, "anna") for number in range(1, 8)]
-        parts = [[each.number for each in part_of(rows, f"{which}/3")] for which in (1, 2, 3)]
+        parts = [[each.number for each in Part.read(f"{which}/3").of(rows)] for which in (1, 2, 3)]
         assert parts == [[1, 4, 7], [2, 5], [3, 6]]
-        assert part_of(rows, None) == rows
-        for wrong in ("0/3", "4/3", "1", "a/b", "1/2/3"):
-            with pytest.raises(UsageError):
-                part_of(rows, wrong)
+        assert Part.read("02/03") == Part(2, 3)
+
+    @pytest.mark.parametrize(
+        "text", ["0/3", "4/3", "1", "a/b", "1/2/3", "/", "-1/2", "1/2 ", "1/0", "1/" + "9" * 5000, "a/../../x"]
+    )
+    def test_parts_that_cannot_be(self, tmp_path: Path, text: str) -> None:
+        table = write_table(tmp_path / "jobs.csv", row("a"))
+        assert dance("batch", table, "--part", text, "--json").error[0] == "bad-value"
+        assert list(tmp_path.iterdir()) == [table]
 
 
 class TestTurns:
@@ -221,10 +248,29 @@ class TestBatch:
             file.write(b"\0\0\0\x08free")
         assert states(batch(moved)) == ["kept", "kept", "done"]
 
+    def test_where_it_lands_is_part_of_what_a_result_is(self, night: Path) -> None:
+        """Dances again what was moved, and only that; as fitted a result is what it was before it could be moved."""
+        plain = [row("a"), row("b"), row("c")]
+        write_table(night / "jobs.csv", *plain)
+        assert batch(night).code == 0
+        before = {out: entry["identity"] for out, entry in record(night).items()}
+        write_table(night / "jobs.csv", row("a", scale="1.0"), row("b", shift="-0"), row("c", floor='"0,0"'))
+        assert states(batch(night)) == ["kept"] * 3
+        assert {out: entry["identity"] for out, entry in record(night).items()} == before
+        write_table(night / "jobs.csv", row("a", scale="0.8"), row("b", shift="0.1"), row("c"))
+        assert states(batch(night)) == ["done", "done", "kept"]
+        write_table(night / "jobs.csv", row("a", scale="0.80", shift="-0"), row("b", shift="1e-1"), row("c"))
+        assert states(batch(night)) == ["kept"] * 3
+        # The same value elsewhere, and a default of the command line.
+        write_table(night / "jobs.csv", row("a", scale="0.8"), row("b", floor="0.1"), row("c"))
+        assert states(batch(night)) == ["kept", "done", "kept"]
+        assert states(batch(night, "--floor", "0.1")) == ["done", "kept", "done"]
+        assert states(batch(night, "--floor", "0.1")) == ["kept"] * 3
+
     def test_parts_have_a_record_each(self, night: Path) -> None:
         assert states(batch(night, "--part", "2/2")) == ["done"]
         assert states(batch(night, "--part", "1/2")) == ["done", "done"]
-        assert states(batch(night, "--part", "1/2")) == ["kept", "kept"]
+        assert states(batch(night, "--part", "01/2")) == ["kept", "kept"]
         records = {file.name: list(json.loads(file.read_text())["results"]) for file in night.glob("batch.*.json")}
         assert records == {"batch.1-of-2.json": ["out/a.mp4", "out/c.mp4"], "batch.2-of-2.json": ["out/b.mp4"]}
 
@@ -291,6 +337,14 @@ class TestBatch:
             ([row("a"), row("nothing")], "file-not-found"),
             ([row("a"), row("b", performer="ben")], "no-model"),
             ([row("a", background="nothing.png")], "file-not-found"),
+            ([row("a", out="out/x"), row("b", out="out/x/b.mp4")], "same-output"),
+            ([row("b", out="out/x/y/b.mp4"), row("a", out="out/x")], "same-output"),
+            ([row("a", out=".")], "overwrites-input"),
+            ([row("a", out="poses/a.mp4")], "overwrites-input"),
+            ([row("a", out="poses")], "overwrites-input"),
+            ([row("a", out="a.mp4/b.mp4")], "overwrites-input"),
+            ([row("a", pose="openpose:nothing")], "file-not-found"),
+            ([row("a", out="jobs.csv/a.mp4")], "cannot-write"),
         ],
     )
     def test_what_is_wrong_is_known_before_the_first_row(

@@ -183,6 +183,21 @@ def test_the_camera_is_off_when_the_dialog_closes(filming: Browser, studio: Clie
         expect(page.get_by_label("Name")).to_be_focused()
 
 
+def test_opened_again_while_the_recording_is_finished_nothing_is_lost(filming: Browser, studio: Client) -> None:
+    slow = """
+        const stop = MediaRecorder.prototype.stop;
+        MediaRecorder.prototype.stop = function () { setTimeout(() => stop.call(this), 1500); };
+    """
+    with _dialog(filming, studio, TRACKS + slow) as page:
+        _record(page, 1200)
+        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Film with this camera").click()
+        expect(page.get_by_role("button", name="Use this")).to_be_focused()
+        _camera_is_off(page)
+        page.get_by_role("button", name="Use this").click()
+        expect(page.get_by_label("Name")).to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [

@@ -20,7 +20,7 @@ import pytest
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Artifact, Finding, Progress
 from everybody_dance.jobs import database, process, queue, store
-from everybody_dance.jobs.messages import LAST, to_event, to_message
+from everybody_dance.jobs.messages import LAST, Message, to_event, to_message
 from everybody_dance.jobs.process import WorkerProcess, why_it_ended
 from everybody_dance.jobs.queue import JobQueue
 from everybody_dance.jobs.requests import KINDS, Request, from_json, to_json
@@ -297,6 +297,42 @@ class TestWorker:
         assert worker.run("train", long_training(subject), hear).state == "cancelled"
         assert not worker.alive
 
+    def test_a_deaf_process_has_ten_seconds_at_most(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each second is the test's own: it passes when the process has done what it does until then."""
+        deadlines: list[tuple[float, Callable[[], None]]] = []
+
+        def after(seconds: float, work: Callable[[], None]) -> threading.Timer:
+            deadlines.append((seconds, work))
+            return threading.Timer(seconds, work)
+
+        monkeypatch.setattr(process, "_after", after)
+        deaf = """
+            import signal, time
+            signal.signal(signal.SIGTERM, lambda number, frame: print('{"event": "asked again"}', flush=True))
+            print('{"event": "begun"}', flush=True)
+            while True:
+                time.sleep(1)
+        """
+        worker = WorkerProcess()
+        worker._command = [sys.executable, "-c", textwrap.dedent(deaf)]
+
+        def hear(message: Message) -> None:
+            if message["event"] == "begun":
+                worker.cancel()
+            deadlines[-1][1]()
+
+        worker.begin("train", long_training(tmp_path))
+        asked = worker._process
+        assert asked is not None
+        try:
+            assert worker.wait(hear).state == "cancelled"
+            assert [seconds for seconds, _ in deadlines] == [process.SECONDS_TO_STOP, process.SECONDS_TO_END]
+            assert process.SECONDS_TO_STOP + process.SECONDS_TO_END <= 10
+            assert asked.wait(90) == -signal.SIGKILL
+        finally:
+            asked.kill()
+            worker.close()
+
     def test_a_kill_is_explained_and_the_next_job_gets_a_new_process(
         self, worker: WorkerProcess, tmp_path: Path
     ) -> None:
@@ -461,7 +497,17 @@ class TestQueue:
             jobs.job(17)
         assert refused_too.value.code == "no-job"
 
-    def test_cancelled_at_once_after_it_began(self, jobs: JobQueue, tmp_path: Path) -> None:
+    def test_cancelled_at_once_after_it_began(
+        self, jobs: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        after = process._after
+        deadlines: list[float] = []
+
+        def at_once(seconds: float, work: Callable[[], None]) -> threading.Timer:
+            deadlines.append(seconds)
+            return after(0, work)
+
+        monkeypatch.setattr(process, "_after", at_once)  # no time passes: whatever it does by itself, it is stopped
         subject = make_subject(tmp_path / "subject").folder
         running = threading.Event()
         jobs.listen(lambda job, message: running.set() if message.get("state") == "running" else None)
@@ -469,6 +515,8 @@ class TestQueue:
         assert running.wait(90)
         jobs.cancel(number)
         assert jobs.wait(number, 90).state == "cancelled"
+        assert deadlines[0] == process.SECONDS_TO_STOP
+        assert sum(deadlines) <= 10
 
     def test_a_job_whose_process_is_killed_can_be_tried_again(self, jobs: JobQueue, tmp_path: Path) -> None:
         subject = make_subject(tmp_path / "subject").folder

@@ -18,7 +18,7 @@ from everybody_dance.synthesis import preview as preview_module
 from everybody_dance.synthesis import transfer as transfer_module
 from everybody_dance.video.reader import VideoReader
 from figures import clip, standing
-from worlds import LittleWorld, dance, write_openpose, write_video
+from worlds import SOURCE_FRAMES, LittleWorld, dance, write_openpose, write_video
 
 SIZE = (640, 480)
 
@@ -163,6 +163,25 @@ def test_painted_where_it_was_previewed(
         assert outcome.report["metrics"]["fitted"]["feet"] == pytest.approx([x, y], abs=1)
         with VideoReader(tmp_path / "2.normalization.mp4") as reader:
             assert reader.size[0] == width * outcome.report["metrics"]["pictures"]
+
+
+def test_who_is_moved_out_of_the_picture_is_said_to_be(little_world: LittleWorld, tmp_path: Path) -> None:
+    """It is not the source that lacks somebody, of one dancer or of several."""
+    start = ("transfer", little_world.subject, little_world.source, "--pose", little_world.source_pose, "--json")
+    alone = dance(*start, "--shift", "1", "--out", tmp_path / "alone.mp4")
+    assert alone.code == 0, alone.stderr
+    (told,) = (each for each in alone.report["findings"] if each["code"] in ("moved-out", "person-not-seen"))
+    assert (told["code"], told["values"]) == ("moved-out", {"frames": SOURCE_FRAMES, "total": SOURCE_FRAMES})
+    size = (160, 120)
+    video = write_video(tmp_path / "black.mp4", [np.zeros((120, 160, 3), np.uint8)] * 6)
+    left, right = (clip([standing(x, 110, 60)] * 6, size) for x in (50, 110))
+    both = ("transfer", little_world.subject, video, "--pose", write_openpose(tmp_path / "poses", left, also=right))
+    both += ("--person", "left", "--with", f"{little_world.subject}:right", "--json")
+    for shift, codes in (("1", ["moved-out"]), ("0.2", [])):
+        several = dance(*both, "--shift", shift, "--out", tmp_path / f"{shift}.mp4")
+        assert several.code == 0, several.stderr
+        found = [each["code"] for each in several.report["findings"]]
+        assert [code for code in found if code in ("moved-out", "person-not-seen")] == codes
 
 
 def test_several_are_moved_together(little_world: LittleWorld, tmp_path: Path) -> None:

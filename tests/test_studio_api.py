@@ -360,8 +360,55 @@ def test_a_moment_of_a_finding_is_shown(studio: Client, person: str, monkeypatch
     # It is kept: no frame is read again.
     monkeypatch.setattr(portraits, "_moment", None)
     assert studio.ask("GET", f"{path}/0.4").body == answer.body
-    for seconds, status in (("1000", 404), ("-1", 422), ("nan", 422), ("x", 422)):
+    for seconds, status in (("1000", 404), ("-1", 422), ("nan", 422), ("1e999", 422), ("1e9", 422), ("x", 422)):
         assert studio.ask("GET", f"{path}/{seconds}").status == status, seconds
+
+
+def test_of_whom_there_is_no_footage_there_are_no_moments(studio: Client, person: str) -> None:
+    folder, path = studio.root / "people" / person, f"/api/people/{named(person)}/moments/0"
+    manifest = json.loads((folder / "subject.json").read_bytes())
+    (folder / "subject.json").write_text(json.dumps({**manifest, "clips": []}))
+    assert studio.ask("GET", path).code == "no-picture"
+    (folder / "subject.json").unlink()
+    assert studio.ask("GET", path).code == "no-subject"
+
+
+def test_no_small_picture_outlives_what_it_shows(tmp_path: Path, little_world: LittleWorld, video: bytes) -> None:
+    with serving_studio(tmp_path / "dance-studio") as studio:
+        pictures = studio.root / "pictures"
+        little_world.copy_of_subject(studio.root / "people" / "Ada")
+
+        def look(person: str) -> None:
+            for picture in ("portrait", "moments/0", "moments/0.4"):
+                assert studio.ask("GET", f"/api/people/{person}/{picture}").status == 200
+            assert len(list(pictures.iterdir())) == 3
+
+        look("Ada")
+        studio.done("PATCH", "/api/people/Ada", {"name": "Eve"})
+        assert not list(pictures.iterdir())
+        look("Eve")
+        studio.done("DELETE", "/api/people/Eve")
+        assert not list(pictures.iterdir())
+        dance = studio.done("POST", "/api/dances", {"upload": studio.upload(video)})["id"]
+        studio.done("GET", f"/api/dances/{dance}/picture")
+        assert {path.suffix for path in pictures.iterdir()} == {".jpg", ".json"}
+        assert len(list(pictures.iterdir())) == 2
+        studio.done("DELETE", f"/api/dances/{dance}")
+        (studio.root / "results" / "old.mp4").write_bytes(video)
+        studio.done("GET", "/api/results/old.mp4/picture")
+        studio.done("DELETE", "/api/results/old.mp4")
+        assert not list(pictures.iterdir())
+
+
+def test_a_name_that_is_no_text_hides_nothing_else(studio: Client, person: str, video: bytes) -> None:
+    strange = studio.root / "dances" / os.fsdecode(b"waltz-\xff.mp4")
+    strange.write_bytes(video)
+    (studio.root / "people" / person / strange.name).write_bytes(video)
+    try:
+        assert person in studio.state()["people"]
+        assert studio.done("GET", f"/api/people/{named(person)}/deletion")["stays"][-1] == "waltz-?.mp4"
+    finally:
+        strange.unlink()
 
 
 def test_a_damaged_subject_is_said_to_be(studio: Client, person: str) -> None:
@@ -472,17 +519,54 @@ def test_what_is_asked_for_wrongly_is_refused_in_a_sentence(studio: Client, pers
         (f"people/{person}/live", {"camera": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "background": "/etc/passwd"}),
         ("results", {"person": "x", "dance": "y", "who": "1; rm -rf /"}),
-        ("results", {"person": "x", "dance": "y", "scale": 3}),
-        ("results/landing", {"person": "x", "dance": "y", "shift": -1.5}),
+        ("results", {"person": "x", "dance": "y", "scale": "tall"}),
+        ("results/landing", {"person": "x", "dance": "y", "shift": None}),
+        ("results", {"person": "\ud800", "dance": "y"}),
+        ("people", {"name": "x", "upload": "\ud800"}),
         ("people", {"name": "", "upload": "x"}),
     ):
         refused = studio.ask("POST", f"/api/{path}", body)
         assert refused.status == 422, path
         assert refused.code == "bad-request"
         assert refused.json["error"]["message"]
-    for job in ("999/pause", "999/retry"):
-        assert studio.ask("POST", f"/api/jobs/{job}").status == 404
+    for job in ("999/pause", "999/retry", f"{1 << 70}/pause"):
+        assert studio.ask("POST", f"/api/jobs/{job}").code == "no-job"
     assert studio.ask("POST", "/api/results", {"person": "nobody", "dance": "x"}).code == "no-person-here"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("scale", "3", "--scale is from 0.5 to 2, not 3."),
+        ("scale", "NaN", "--scale is from 0.5 to 2, not nan."),
+        ("shift", "-1.5", "--shift is from -1 to 1, not -1.5."),
+        ("floor", "1e999", "--floor is from -1 to 1, not inf."),
+    ],
+)
+def test_where_nothing_can_land_is_said_as_on_the_command_line(
+    studio: Client, name: str, value: str, words: str
+) -> None:
+    body = f'{{"person": "x", "dance": "y", "{name}": {value}}}'.encode()
+    for path in ("results", "results/landing", "results/command"):
+        refused = studio.ask("POST", f"/api/{path}", body, headers={"Content-Type": "application/json"})
+        assert (refused.status, refused.json) == (422, {"error": {"code": "bad-landing", "message": words}})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "nothing", None, 404, "not-found"),
+        ("PUT", "state", None, 405, "bad-request"),
+        ("POST", "uploads", b"\xff", 400, "bad-request"),
+        ("POST", "uploads", b"[" * 20_000, 400, "bad-request"),
+    ],
+)
+def test_every_error_has_a_code_and_a_sentence(
+    studio: Client, method: str, path: str, body: bytes | None, status: int, code: str
+) -> None:
+    refused = studio.ask(method, f"/api/{path}", body, headers={"Content-Type": "application/json"})
+    assert (refused.status, refused.code) == (status, code)
+    assert refused.json["error"]["message"]
 
 
 def test_the_command_line_does_the_same(studio: Client, person: str, video: bytes) -> None:

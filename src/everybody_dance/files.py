@@ -199,6 +199,21 @@ def check_inputs(*paths: Path) -> None:
             raise DanceError("cannot-read", f"{path} may not be read by you.")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in, where they are not there.
+
+    Raises:
+        DanceError: it cannot be made, or is a file (``cannot-write``, ``disk-full``).
+        UsageError: its name is too long (``name-too-long``).
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise DanceError("cannot-write", f"{path} is a file, not a folder.") from error
+    except OSError as error:
+        raise explain_write_failure(error, path) from error
+
+
 def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
     """Refuse outputs that cannot be written, or would overwrite what is read, before hours of work.
 
@@ -226,12 +241,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
             _check_replaceable(out)
         elif out.is_dir():
             raise UsageError("is-a-folder", f"{out} is a folder; give the name of a file.")
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise DanceError("cannot-write", f"{out.parent} is a file, not a folder.") from error
-        except OSError as error:
-            raise explain_write_failure(error, out.parent) from error
+        make_folder(out.parent)
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise DanceError("cannot-write", f"Nothing can be written to {out.parent}.")
         sweep(out.parent)

@@ -24,6 +24,9 @@ WAITING: Final = "waiting"
 RUNNING: Final = "running"
 PAUSED: Final = "paused"
 
+LARGEST_NUMBER = 1 << 63
+"""SQLite's whole numbers end before it."""
+
 FILE = "jobs.sqlite"
 LOCK = "jobs.lock"
 
@@ -149,7 +152,7 @@ class JobStore:
         Raises:
             DanceError: there is none (``no-job``).
         """
-        row = self._execute("SELECT * FROM jobs WHERE id = ?", job, one=True)
+        row = self._execute("SELECT * FROM jobs WHERE id = ?", job, one=True) if job < LARGEST_NUMBER else None
         if row is None:
             raise DanceError("no-job", f"There is no job {job}.")
         return _job(row)

@@ -89,6 +89,7 @@ class Cast:
             footage = tuple(self._desk.folder.whole(folder / name) for name in own_files(folder))
             if not footage:
                 raise UsageError("no-footage", f"The studio has no footage of {person}.")
+            self._desk.pictures.forget(folder / MANIFEST)
             request = PrepareRequest(footage=footage, subject=self._desk.folder.whole(folder), person=who)
             return self._desk.submit(PREPARE, request, person)
 
@@ -117,8 +118,10 @@ class Cast:
     def rename(self, person: str, name: str) -> str:
         """Give a person, and so their folder, another name; returns it."""
         with self._desk.changing():
-            renamed = self._desk.rename(self._idle(person), clean(name, "person"), "").name
+            folder = self._idle(person)
+            renamed = self._desk.rename(folder, clean(name, "person"), "").name
             if renamed != person:
+                self._desk.pictures.forget(folder / MANIFEST)
                 self._forget(person)
             return renamed
 
@@ -130,7 +133,9 @@ class Cast:
         """Delete what the program made of a person, and the footage that the studio put there."""
         with self._desk.changing():
             folder = self._idle(person)
+            manifest = (folder / MANIFEST).resolve()
             self._desk.delete(removal_of_person(folder), folder)
+            self._desk.pictures.forget(manifest)  # last, when nobody can ask for one any more
             self._forget(person)
 
     def export(self, person: str) -> Path:

@@ -39,7 +39,8 @@ class Deletion:
     @classmethod
     def of(cls, removal: Removal) -> "Deletion":
         """The same, for a page."""
-        return cls(len(removal.files), removal.size, removal.stays)
+        stays = [name.encode(errors="replace").decode() for name in removal.stays]  # a name that is no text has marks
+        return cls(len(removal.files), removal.size, stays)
 
 
 class Desk:
@@ -86,6 +87,7 @@ class Desk:
         except DanceError:
             self.uploads.remove(upload)
             raise
+        self.pictures.forget(video)  # it is about to lie elsewhere
         return video
 
     def submit(self, kind: str, request: Request, person: str, dance: str | None = None) -> int:

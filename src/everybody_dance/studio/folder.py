@@ -97,11 +97,22 @@ def entry(folder: Path, name: str) -> Path | None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What is in ``folder``, by name, without hidden entries."""
+    """What is in ``folder``, by name, without hidden entries, and without those whose names are no text.
+
+    Older systems left such names behind; no page could be told of them.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and _is_text(path.name))
     except FileNotFoundError:
         return []
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def clean(text: str, otherwise: str) -> str:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from everybody_dance.errors import DanceError
-from everybody_dance.files import write_bytes, write_text
+from everybody_dance.files import explain_write_failure, write_bytes, write_text
 from everybody_dance.studio.archives import PORTRAIT
 from everybody_dance.studio.limited import Video, examined
 from everybody_dance.studio.people import stamp
@@ -79,7 +79,7 @@ class Pictures:
         """
         manifest = read_manifest(folder)
         index = round(seconds * manifest.fps)
-        if not 0 <= index < max(clip.stop for clip in manifest.clips):
+        if not 0 <= index < max((clip.stop for clip in manifest.clips), default=0):
             raise DanceError("no-picture", f"The footage of {folder.name} has no such moment.")
         path = self._place(folder / MANIFEST, index)
         with self._lock:
@@ -87,10 +87,26 @@ class Pictures:
                 write_bytes(path, _moment(frame_path(folder, index)))
         return path
 
+    def forget(self, file: Path) -> None:
+        """Delete every picture of a video, or of the person whose manifest the file is: it goes, or becomes another.
+
+        Raises:
+            DanceError: one cannot be deleted.
+        """
+        with self._lock:
+            for path in self._folder.glob(f"{_digest(str(file.resolve()))}-*"):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise explain_write_failure(error, path) from error
+
     def _place(self, file: Path, part: int | None = None) -> Path:
-        """Where the picture of a file lies, or that of a part of it."""
-        key = f"{file.resolve()} {stamp(file)}" + ("" if part is None else f" {part}")
-        return self._folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.jpg"
+        """Where the picture of a file lies as the file is now, or that of a part of it."""
+        return self._folder / f"{_digest(str(file.resolve()))}-{_digest(f'{stamp(file)} {part}')}.jpg"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:20]
 
 
 def _moment(frame: Path) -> bytes:

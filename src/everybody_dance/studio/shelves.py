@@ -132,7 +132,9 @@ class Dances:
     def delete(self, dance: str) -> None:
         """Delete a dance. What was made of it stays."""
         with self._desk.changing():
-            self._desk.delete(removal_of(self._idle(dance)))
+            path = self._idle(dance)
+            self._desk.delete(removal_of(path))
+            self._desk.pictures.forget(path)
             previews = [job for job in self._desk.board.all() if job.kind == PREVIEW and job.dance == dance]
             self._desk.forget(previews)
 
@@ -202,6 +204,7 @@ class Results:
         with self._desk.changing():
             path = self.file(result)
             self._desk.delete(removal_of(path, path.with_suffix(COMPARISON), _about_file(path)))
+            self._desk.pictures.forget(path)
 
     def make(self, wish: DanceWish) -> int:
         """The job that lets a person dance."""

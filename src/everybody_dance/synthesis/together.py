@@ -76,6 +76,9 @@ class Company:
             self._moved = [moved.then(*then) for moved in self._moved]
             self.first = self._moved[0].keypoints(first.placed, self._size)
         """The first one's dance, where the company puts it."""
+        inside = [moved.keypoints(each.placed, self._size) for moved, each in zip(self._moved, dances, strict=True)]
+        self.seen: NDArray[np.bool_] = np.any([each.person_seen for each in inside], axis=0)
+        """(N,): frames in which somebody is in the picture."""
 
     def layers(self) -> Iterator[list[Layer]]:
         """For each frame the others who are seen in it, the farthest first."""

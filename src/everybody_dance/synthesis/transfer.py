@@ -100,8 +100,8 @@ def transfer_dance(
     _warn_of_rates(dancers, fps)
     company = Company(performer, dance, members, shadow, landing) if members else None
     placed = landed(dance.placed, landing, dance.detection.cuts) if company is None else company.first
-    seen = placed.person_seen if company is None else np.any([each.placed.person_seen for each in dances], axis=0)
-    _warn_of_absence(seen)
+    seen = placed.person_seen if company is None else company.seen
+    _warn_of_absence(np.any([each.placed.person_seen for each in dances], axis=0), seen, landing)
     unlike = unlike_share(dance, performer.poses)
     with ExitStack() as stack:
         transparent = background == NONE
@@ -170,11 +170,22 @@ def _warn_of_rates(dancers: Sequence[Performer], rate: Fraction) -> None:
             )
 
 
-def _warn_of_absence(seen: NDArray[np.bool_]) -> None:
-    if not seen.all():
+def _warn_of_absence(found: NDArray[np.bool_], seen: NDArray[np.bool_], landing: Landing) -> None:
+    """Tell of frames, (N,), that show nobody: none was ``found`` in the source, or none is ``seen`` where they land."""
+    absent, total = int((~found).sum()), len(found)
+    if absent:
         events.warn(
             "person-not-seen",
-            f"In {(~seen).sum()} of {len(seen)} frames of the source the dancer is not seen; the place is empty there.",
-            frames=int((~seen).sum()),
-            total=len(seen),
+            f"In {absent} of {total} frames of the source the dancer is not seen; the place is empty there.",
+            frames=absent,
+            total=total,
+        )
+    outside = int((found & ~seen).sum())
+    if outside and landing != AS_FITTED:
+        events.warn(
+            "moved-out",
+            f"In {outside} of {total} frames the dance is moved out of the picture; the place is empty there. Choose"
+            " another scale, shift or floor.",
+            frames=outside,
+            total=total,
         )

@@ -158,7 +158,9 @@ class Ledger:
         """
         config = request.config
         # Told only where there is something to tell: what an older version danced stays danced.
-        moved = [] if config.landing == AS_FITTED else [asdict(config.landing)]
+        # Adding 0.0 makes one text of 0 and -0, and of 2 and 2.0.
+        landing = {name: value + 0.0 for name, value in asdict(config.landing).items()}
+        moved = [] if config.landing == AS_FITTED else [landing]
         behind = [] if config.background is None else check_background(config.background)
         parts = {
             "source": self._file.content(request.source),

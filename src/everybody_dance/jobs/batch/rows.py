@@ -2,54 +2,26 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
-from everybody_dance.files import names_folder
-from everybody_dance.performer.options import RUNTIMES, TORCH
-from everybody_dance.pose.options import DEFAULT_DETECTOR, LARGEST, OPENPOSE, check_person
-from everybody_dance.retarget.options import Landing
+from everybody_dance.jobs.batch.cells import check_columns, request_of
+from everybody_dance.pose.detection import pose_place
 from everybody_dance.subject.folder import needed
-from everybody_dance.synthesis.backdrop import NONE, check_background
-from everybody_dance.synthesis.config import TransferConfig
-from everybody_dance.video.writer import format_of
+from everybody_dance.synthesis.backdrop import NONE
 from everybody_dance.workflows.requests import TransferRequest
-
-REQUIRED = ("performer", "source", "out")
-
-OPTIONS = (
-    "pose",
-    "person",
-    "with",
-    "smooth",
-    "compare",
-    "no-normalize",
-    "bones",
-    "scale",
-    "shift",
-    "floor",
-    "background",
-    "shadow",
-    "device",
-    "runtime",
-)
-"""Columns that may be left out, and cells that may be empty: the options of ``dance transfer``."""
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".ts", ".ogv", ".wmv"),
     *(".flv", ".3gp"),
 )
 """By these names videos are known in a folder of sources."""
-
-LANDING = tuple(field.name for field in fields(Landing))
-"""Columns for where the dance lands."""
-
-_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 SHOWN = 5
 """So many of the files that are missing are named."""
@@ -87,6 +59,33 @@ class Row:
         return [self.request.out, *([] if comparison is None else [comparison])]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A share of a batch: every ``parts``-th row, from the ``which``-th on, which counts from 1."""
+
+    which: int
+    parts: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """That of ``K/N``.
+
+        Raises:
+            UsageError: it is not of this form, or K is not in 1 to N (``bad-value``).
+        """
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        if found is None:
+            raise UsageError("bad-value", f"--part is K/N, such as 1/4, not {text[:40]!r}.")
+        part = cls(int(found[1]), int(found[2]))
+        if not 1 <= part.which <= part.parts:
+            raise UsageError("bad-value", f"--part {text}: the first number is from 1 to the second.")
+        return part
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """Its rows."""
+        return list(rows[self.which - 1 :: self.parts])
+
+
 def read_rows(file: Path, defaults: Mapping[str, str]) -> list[Row]:
     """The rows of a CSV file with a line of column names.
 
@@ -103,26 +102,31 @@ def read_rows(file: Path, defaults: Mapping[str, str]) -> list[Row]:
         text = file.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise DanceError("file-not-found", f"{file} does not exist.") from error
+    except IsADirectoryError as error:
+        raise DanceError("bad-csv", f"{file} is a folder; a table is a CSV file.") from error
     except UnicodeDecodeError as error:
         raise DanceError("bad-csv", f"{file} is not UTF-8 text. Save it as CSV in UTF-8.") from error
+    if "\0" in text:  # it would end up in names, which cannot have it
+        raise DanceError("bad-csv", f"{file} is not text. Save it as CSV in UTF-8.")
     header = next((line for line in text.splitlines() if line.strip()), "")
     separator = ";" if ";" in header and "," not in header else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    _check_columns(names, file)
-    reader.fieldnames = names
+    lines = reader.reader
     rows: list[Row] = []
     try:
+        names = [name.strip() for name in next((line for line in lines if any(map(str.strip, line))), [])]
+        check_columns(names)
+        reader.fieldnames = names
         for cells in reader:
             if None in cells:
                 raise UsageError("bad-csv", "there are more cells than columns.")
             given = {name: (text or "").strip() for name, text in cells.items()}
             if any(given.values()):
-                rows.append(Row(len(rows) + 1, _request({**defaults, **_filled(given)}, file.absolute().parent)))
+                rows.append(Row(len(rows) + 1, request_of({**defaults, **_filled(given)}, file.absolute().parent)))
     except UsageError as error:
-        raise UsageError(error.code, f"{file}, line {reader.line_num}: {error.message}") from error
+        raise UsageError(error.code, f"{file}, line {max(lines.line_num, 1)}: {error.message}") from error
     except csv.Error as error:
-        raise DanceError("bad-csv", f"{file}, line {reader.line_num}: {error}.") from error
+        raise DanceError("bad-csv", f"{file}, line {max(lines.line_num, 1)}: {error}.") from error
     if not rows:
         raise UsageError("no-rows", f"{file} has no rows.")
     return rows
@@ -161,7 +165,7 @@ def all_pairs(performers: Path, sources: Path, out: Path, defaults: Mapping[str,
         for video in videos:
             name = f"{folder.name}-{video.stem if stems[video.stem] == 1 else video.name}{suffix}"
             cells = {"performer": str(folder), "source": str(video), "out": str(out / name)}
-            rows.append(Row(len(rows) + 1, _request({**defaults, **cells}, Path.cwd())))
+            rows.append(Row(len(rows) + 1, request_of({**defaults, **cells}, Path.cwd())))
     return rows
 
 
@@ -171,24 +175,32 @@ def check_rows(rows: Sequence[Row]) -> None:
     Raises:
         DanceError: something that is read is not there (``file-not-found``), or a performer is not trained
             (``no-model``).
-        UsageError: a file would be written twice (``same-output``), is also read (``overwrites-input``), or has a name
-            that cannot be (``bad-suffix``).
+        UsageError: a file would be written twice, or into a folder of frames (``same-output``), is also read or holds
+            what is (``overwrites-input``), or has a name that cannot be (``bad-suffix``).
     """
     requests = [row.request for row in rows]
     _all_there([request.source for request in requests], "file-not-found", "do not exist", Path.is_file)
     folders = [folder for each in requests for folder in (each.performer, *(member for member, _ in each.members))]
     _all_there(folders, "no-model", "hold no trained performer (`dance train` makes one)", has_model)
-    read = {request.source.resolve() for request in requests} | {path.resolve() for path in _backgrounds(requests)}
-    owned = {file.resolve() for folder in dict.fromkeys(folders) for file in needed(folder)}
-    written: set[Path] = set()
+    files = {*(request.source for request in requests), *_backgrounds(requests)}
+    poses = {path for pose in {request.config.pose for request in requests} if (path := pose_place(pose)) is not None}
+    owned = {file for folder in dict.fromkeys(folders) for file in needed(folder)}
+    read = {path.resolve() for path in files | poses | owned}
+    holding = {parent for place in read for parent in place.parents}
+    written: dict[Path, Path] = {}
+    around: dict[Path, Path] = {}  # by folder, something that is written there
     for row in rows:
         for out in row.outputs:
             place = out.resolve()
             if place in written:
                 raise UsageError("same-output", f"Row {row.number}: {out} would be written twice.")
-            if place in read or owned & {place, *place.parents}:
+            if place in holding or not read.isdisjoint((place, *place.parents)):
                 raise UsageError("overwrites-input", f"Row {row.number}: {out} is also read; choose another name.")
-            written.add(place)
+            other = next((written[parent] for parent in place.parents if parent in written), around.get(place))
+            if other is not None:
+                raise UsageError("same-output", f"Row {row.number}: of {out} and {other} one would lie in the other.")
+            written[place] = out
+            around.update(dict.fromkeys(place.parents, out))
 
 
 def has_model(folder: Path) -> bool:
@@ -196,89 +208,8 @@ def has_model(folder: Path) -> bool:
     return any((place / "model.json").is_file() for place in (folder, folder / "model"))
 
 
-def _check_columns(names: Sequence[str], file: Path) -> None:
-    known = f"It takes {', '.join(REQUIRED)}, and perhaps {', '.join(OPTIONS)}."
-    unknown = [name for name in names if name not in (*REQUIRED, *OPTIONS)]
-    if unknown:
-        raise UsageError("bad-column", f"{file} has the unknown column {unknown[0]!r}. {known}")
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise UsageError("bad-column", f"{file} has no column {missing[0]!r}. {known}")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UsageError("bad-column", f"{file} has the column {twice[0]!r} twice.")
-
-
 def _filled(cells: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in cells.items() if text}
-
-
-def _request(cells: Mapping[str, str], base: Path) -> TransferRequest:
-    """The transfer that cells by column's name ask for; relative paths are relative to ``base``."""
-    for name in REQUIRED:
-        if not cells.get(name):
-            raise UsageError("bad-value", f"the cell of {name!r} is empty.")
-    background = cells.get("background")
-    if background is not None and background != NONE and not background.startswith("#"):
-        background = str(base / background)
-    if background is not None:
-        check_background(background)
-    pose = cells.get("pose", DEFAULT_DETECTOR)
-    if pose.startswith(OPENPOSE):
-        pose = f"{OPENPOSE}{base / pose.removeprefix(OPENPOSE)}"
-    elif pose != DEFAULT_DETECTOR:
-        raise UsageError("unknown-pose", f"pose is {DEFAULT_DETECTOR} or {OPENPOSE}DIR, not {pose!r}.")
-    runtime = cells.get("runtime", TORCH)
-    if runtime not in RUNTIMES:
-        raise UsageError("unknown-runtime", f"runtime is one of {', '.join(RUNTIMES)}, not {runtime!r}.")
-    out = base / cells["out"]
-    if not names_folder(out):
-        format_of(out, transparent=background == NONE)
-    return TransferRequest(
-        performer=base / cells["performer"],
-        source=base / cells["source"],
-        out=out,
-        members=tuple(_member(text.strip(), base) for text in cells.get("with", "").split(";") if text.strip()),
-        config=TransferConfig(
-            pose=pose,
-            person=cells.get("person", LARGEST),
-            smoothing=cells.get("smooth", TransferConfig().smoothing),
-            normalize=not _flag(cells, "no-normalize"),
-            bones=cells.get("bones", TransferConfig().bones),
-            landing=Landing(**{name: _number(cells[name], name) for name in LANDING if name in cells}),
-            background=background,
-            shadow=_one_of(cells, "shadow", ("keep", "none")) == "keep",
-        ),
-        compare=_flag(cells, "compare"),
-        device=cells.get("device", "auto"),
-        runtime=runtime,
-    )
-
-
-def _member(text: str, base: Path) -> tuple[Path, str]:
-    folder, colon, person = text.rpartition(":")
-    if not colon or not folder:
-        raise UsageError("bad-value", f"{text!r} does not say whom they follow; write SUBJECT:2.")
-    check_person(person)
-    return base / folder, person
-
-
-def _flag(cells: Mapping[str, str], name: str) -> bool:
-    return _one_of(cells, name, (*_NO, *_YES)) in _YES
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise UsageError("bad-value", f"{name} is a number such as 0.8, not {text!r}.") from error
-
-
-def _one_of(cells: Mapping[str, str], name: str, values: Sequence[str]) -> str:
-    text = cells.get(name, values[0]).lower()
-    if text not in values:
-        raise UsageError("bad-value", f"{name} is one of {', '.join(values)}, not {text!r}.")
-    return text
 
 
 def _backgrounds(requests: Sequence[TransferRequest]) -> list[Path]:
@@ -291,20 +222,3 @@ def _all_there(paths: Sequence[Path], code: str, what: str, there: Any) -> None:
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise DanceError(code, f"These {what}: {', '.join(map(str, missing[:SHOWN]))}{more}.")
-
-
-def part_of(rows: Sequence[Row], part: str | None) -> list[Row]:
-    """The rows of part ``K/N``: every N-th from the K-th on. All rows where ``part`` is None.
-
-    Raises:
-        UsageError: it is not of this form, or K is not in 1 to N (``bad-value``).
-    """
-    if part is None:
-        return list(rows)
-    numbers = part.split("/")
-    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-        raise UsageError("bad-value", f"--part is K/N, such as 1/4, not {part!r}.")
-    which, parts = map(int, numbers)
-    if not 1 <= which <= parts:
-        raise UsageError("bad-value", f"--part {part}: the first number is from 1 to the second.")
-    return list(rows[which - 1 :: parts])

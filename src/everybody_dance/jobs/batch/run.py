@@ -11,11 +11,11 @@ from filelock import FileLock, Timeout
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.events import Cancellation, Listener, listening
-from everybody_dance.files import explain_write_failure
+from everybody_dance.files import make_folder
 from everybody_dance.jobs.batch.ledger import Ledger, Result
 from everybody_dance.jobs.batch.local import Share, dance_here
 from everybody_dance.jobs.batch.record import RecordFile
-from everybody_dance.jobs.batch.rows import Row, all_pairs, check_rows, part_of, read_rows
+from everybody_dance.jobs.batch.rows import Part, Row, all_pairs, check_rows, read_rows
 
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
@@ -30,7 +30,7 @@ class BatchRequest:
     Attributes:
         table: the CSV file, as ``rows.read_rows``.
         performers, sources, out: folders, instead of a table, as ``rows.all_pairs``.
-        defaults: the text of options by name, for cells that are empty (``rows.OPTIONS``); paths are absolute.
+        defaults: the text of options by name, for cells that are empty (``cells.OPTIONS``); paths are absolute.
         part: ``K/N``: only every N-th row, from the K-th on.
         report: the record; None: ``batch.json`` beside the table, or in ``out``. That of a part is named after it.
         engine: one of ``ENGINES``: processes on this machine, or a Ray cluster.
@@ -88,21 +88,19 @@ def batch(
     with listening(listener, cancellation):
         if request.engine not in ENGINES:
             raise UsageError("bad-value", f"--engine is one of {', '.join(ENGINES)}, not {request.engine!r}.")
-        every, report = _rows(request)
+        part = None if request.part is None else Part.read(request.part)
+        every, report = _rows(request, part)
         check_rows(every)
-        rows = part_of(every, request.part)
+        rows = every if part is None else part.of(every)
         for folder in {out.parent for row in rows for out in row.outputs}:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise explain_write_failure(error, folder) from error
+            make_folder(folder)
         with _alone(report):
             results = _danced(rows, Ledger(RecordFile(report), begin_again=request.begin_again), request)
         events.wrote("report", report)
         return BatchResult(tuple(results), report)
 
 
-def _rows(request: BatchRequest) -> tuple[list[Row], Path]:
+def _rows(request: BatchRequest, part: Part | None) -> tuple[list[Row], Path]:
     """The rows, and where the record is."""
     folders = request.performers, request.sources, request.out
     if request.table is not None:
@@ -115,16 +113,15 @@ def _rows(request: BatchRequest) -> tuple[list[Row], Path]:
         rows = all_pairs(request.performers, request.sources, request.out, request.defaults)
         home = request.out.absolute()
     report = request.report or home / REPORT
-    if request.part is not None and request.report is None:
-        which, _, parts = request.part.partition("/")
-        report = report.with_name(f"{report.stem}.{which}-of-{parts}{report.suffix}")
+    if part is not None and request.report is None:
+        report = report.with_name(f"{report.stem}.{part.which}-of-{part.parts}{report.suffix}")
     return rows, report.absolute()
 
 
 @contextmanager
 def _alone(report: Path) -> Iterator[None]:
     """Nobody else is at work with this record."""
-    report.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(report.parent)
     try:
         with FileLock(report.with_name(f".{report.name}.lock"), timeout=0):
             yield

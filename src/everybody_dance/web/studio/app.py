@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -64,6 +65,11 @@ def studio_app(studio: Studio, live: LiveShow) -> FastAPI:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
         return JSONResponse(error_body(DanceError("bad-request", f"{where or 'The request'}: {first['msg']}.")), 422)
+
+    @app.exception_handler(HTTPException)
+    async def explain_protocol(_: Request, error: HTTPException) -> Response:
+        code = "not-found" if error.status_code == 404 else "bad-request"
+        return JSONResponse(error_body(DanceError(code, f"{error.detail}.")), error.status_code, error.headers)
 
     @app.get("/", include_in_schema=False)
     def page() -> Response:

@@ -2,13 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from everybody_dance.retarget.options import SCALES, SHIFTS, Landing
 from everybody_dance.studio.shelves import TRANSPARENT, DanceWish
 from everybody_dance.synthesis.config import TransferConfig
 
 Who = Literal["largest", "left", "right", "centre"]
+
+Id = Annotated[str, Field(max_length=1000)]
+"""Of a person, a dance or an upload. With a limit it is also checked to be text: JSON can say halves of letters."""
+
+
+def _within(limits: tuple[float, float]) -> dict[str, JsonValue]:
+    """Told, not checked: that is the work of ``Landing``, whose sentence is that of the command line."""
+    return {"minimum": limits[0], "maximum": limits[1]}
 
 
 class _Body(BaseModel):
@@ -24,14 +32,14 @@ class Name(_Body):
 class NewPerson(Name):
     """A person, of a video that was uploaded whole."""
 
-    upload: str
+    upload: Id
     who: Who = "largest"
 
 
 class NewFromUpload(_Body):
     """Something of a file that was uploaded whole."""
 
-    upload: str
+    upload: Id
 
 
 class ImportedPerson(Name, NewFromUpload):
@@ -53,21 +61,25 @@ class Preparation(_Body):
 class Dancing(_Body):
     """Who is to dance what, and how."""
 
-    person: str
-    dance: str
+    person: Id
+    dance: Id
     who: Who = Field("largest", description="Who is followed where several people dance.")
     background: Annotated[
         str | None,
         Field(pattern=rf"^(#[0-9a-fA-F]{{6}}|{TRANSPARENT})$", description="A colour, or none; null: their own place."),
     ] = None
     smoothing: Literal["both", "median", "gaussian", "none"] = "both"
-    scale: float = Field(1, ge=SCALES[0], le=SCALES[1], description="How many times as large as fitted.")
-    shift: float = Field(0, ge=SHIFTS[0], le=SHIFTS[1], description="How far to the right, in widths of the picture.")
-    floor: float = Field(0, ge=SHIFTS[0], le=SHIFTS[1], description="How far down, in heights of the picture.")
+    scale: float = Field(1, json_schema_extra=_within(SCALES), description="How many times as large as fitted.")
+    shift: float = Field(0, json_schema_extra=_within(SHIFTS), description="How far right, in widths of the picture.")
+    floor: float = Field(0, json_schema_extra=_within(SHIFTS), description="How far down, in heights of the picture.")
     compare: bool = Field(False, description="Also make a video of source, pose and result side by side.")
 
     def wish(self) -> DanceWish:
-        """The same, for the studio."""
+        """The same, for the studio.
+
+        Raises:
+            UsageError: it would land out of the ranges (``bad-landing``).
+        """
         config = TransferConfig(
             person=self.who,
             background=self.background,

@@ -93,6 +93,7 @@ export class Filming {
     };
     this.isOpen = true;
     if (this.take) this.be("review");
+    else if (this.recorder) this.be("finishing"); // closed just now; what it recorded comes
     else this.look();
   }
 
