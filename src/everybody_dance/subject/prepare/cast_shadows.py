@@ -71,7 +71,7 @@ def without_shadows(
         inside = patches[box] == patch
         middle = inside & (lost[box] > MIDDLE)
         if middle.any() and _follows(frames[:, *box], outside[:, *box], bright[box], middle, where):
-            [brightest] = quantiles(frames[:, *box], (outside | beside)[:, *box], UNSHADOWED)
+            [brightest] = quantiles(frames[:, *box], outside[:, *box] | beside[:, *box], UNSHADOWED)
             share[box][inside] = 1
             lit[box] = np.maximum(brightest * (1 - noise), lit[box])
     grown = cv2.dilate(share, np.ones((AROUND + 1, AROUND + 1), np.uint8))
