@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Self
 from everybody_dance import events
 from everybody_dance.errors import DanceError, UsageError
 from everybody_dance.jobs.batch.cells import check_columns, request_of
+from everybody_dance.jobs.batch.names import pair_names, short_names
 from everybody_dance.pose.detection import pose_place
 from everybody_dance.subject.folder import needed
 from everybody_dance.synthesis.backdrop import NONE
@@ -133,7 +133,7 @@ def read_rows(file: Path, defaults: Mapping[str, str]) -> list[Row]:
 
 
 def all_pairs(performers: Path, sources: Path, out: Path, defaults: Mapping[str, str]) -> list[Row]:
-    """Every performer with every source, to ``OUT/PERFORMER-SOURCE.mp4``.
+    """Every performer with every source, to ``OUT/PERFORMER-SOURCE.mp4`` (``names.pair_names``).
 
     Args:
         performers: a folder of trained subjects or of models.
@@ -158,13 +158,11 @@ def all_pairs(performers: Path, sources: Path, out: Path, defaults: Mapping[str,
             raise DanceError("no-rows", f"There is no {what} in {folder}.")
     if out.resolve() in (sources.resolve(), *(folder.resolve() for folder in trained)):
         raise UsageError("overwrites-input", f"{out} holds what is read; choose another folder for the results.")
-    stems = Counter(video.stem for video in videos)
     suffix = ".mov" if defaults.get("background") == NONE else ".mp4"
     rows: list[Row] = []
-    for folder in trained:
-        for video in videos:
-            name = f"{folder.name}-{video.stem if stems[video.stem] == 1 else video.name}{suffix}"
-            cells = {"performer": str(folder), "source": str(video), "out": str(out / name)}
+    for folder, names in zip(trained, pair_names(short_names(trained), short_names(videos)), strict=True):
+        for video, name in zip(videos, names, strict=True):
+            cells = {"performer": str(folder), "source": str(video), "out": str(out / f"{name}{suffix}")}
             rows.append(Row(len(rows) + 1, request_of({**defaults, **cells}, Path.cwd())))
     return rows
 
