@@ -47,11 +47,27 @@ def findings() -> Iterator[list[Finding]]:
 
 
 @pytest.fixture(scope="session")
-def little_world(tmp_path_factory: pytest.TempPathFactory) -> "LittleWorld":
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that all test processes of a run share: for what is dear to make and only read."""
+    own = tmp_path_factory.getbasetemp()
+    # Every process of pytest-xdist has a folder of its own in that of the run.
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def little_world(shared: Path) -> "LittleWorld":
     """Two tiny videos with known poses, and a subject of the first, prepared and trained a little: only to be read."""
     # Here, because tests of training run where there is no PyAV.
-    from worlds import make_world
+    from filelock import FileLock
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EVERYBODY_DANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return make_world(tmp_path_factory.mktemp("world"))
+    from worlds import LittleWorld, make_world
+
+    world, made = LittleWorld(shared / "world"), shared / "world.made"
+    with FileLock(shared / "world.lock"), pytest.MonkeyPatch.context() as patch:
+        if not made.exists():
+            patch.setenv("EVERYBODY_DANCE_CACHE", str(shared / "cache"))
+            make_world(world)
+            made.touch()
+    return world

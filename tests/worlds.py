@@ -57,16 +57,35 @@ class LittleWorld:
     """Files that no test changes.
 
     Attributes:
-        target, source: videos.
-        target_pose, source_pose: for ``--pose``.
-        subject: of ``target``, trained.
+        folder: holds them all.
     """
 
-    target: Path
-    target_pose: str
-    source: Path
-    source_pose: str
-    subject: Path
+    folder: Path
+
+    @property
+    def target(self) -> Path:
+        """A video."""
+        return self.folder / "target.mp4"
+
+    @property
+    def target_pose(self) -> str:
+        """What ``--pose`` takes for it."""
+        return f"openpose:{self.folder / 'target.openpose'}"
+
+    @property
+    def source(self) -> Path:
+        """A shorter video, of another size."""
+        return self.folder / "source.mp4"
+
+    @property
+    def source_pose(self) -> str:
+        """What ``--pose`` takes for it."""
+        return f"openpose:{self.folder / 'source.openpose'}"
+
+    @property
+    def subject(self) -> Path:
+        """Of ``target``, trained."""
+        return self.folder / "subject"
 
     def copy_of_subject(self, folder: Path) -> Path:
         """A subject to change."""
@@ -152,16 +171,15 @@ def write_person(
     return write_video(path, pictures), write_openpose(path.with_suffix(".openpose"), keypoints, seen)
 
 
-def make_world(folder: Path) -> LittleWorld:
-    """Everything in ``folder``."""
-    target, target_pose = write_person(folder / "target.mp4", TARGET_FRAMES)
-    source, source_pose = write_person(folder / "source.mp4", SOURCE_FRAMES, (160, 120))
-    world = LittleWorld(target, target_pose, source, source_pose, folder / "subject")
-    prepared = dance("prepare", target, "--out", world.subject, "--pose", target_pose)
+def make_world(world: LittleWorld) -> None:
+    """Make all of its files."""
+    world.folder.mkdir()
+    write_person(world.target, TARGET_FRAMES)
+    write_person(world.source, SOURCE_FRAMES, (160, 120))
+    prepared = dance("prepare", world.target, "--out", world.subject, "--pose", world.target_pose)
     assert prepared.code == 0, prepared.stderr
     trained = dance("train", world.subject, "--preset", "debug", "--steps", 4)
     assert trained.code == 0, trained.stderr
-    return world
 
 
 PeopleIn: TypeAlias = Callable[[Iterable[Image], bool], Iterator[list[Person]]]
