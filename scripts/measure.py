@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated
@@ -36,11 +36,12 @@ from everybody_dance.dancers.clips import CLIPS
 from everybody_dance.dancers.render import DANCERS, Dancer, empty_room, render, true_keypoints
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import TightWindow, Window, fit_window, whole_frame
-from everybody_dance.evaluation.compare import compare_all, summary
+from everybody_dance.evaluation.compare import Watcher, compare_all, summary
 from everybody_dance.evaluation.held_out import HeldOutDance
 from everybody_dance.evaluation.known_truth import filmed_from
 from everybody_dance.evaluation.person import WithinPerson
 from everybody_dance.evaluation.placement import normalization_error
+from everybody_dance.evaluation.pose_distance import Redetection
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import CONFIDENT, NOBODY, Keypoints
 from everybody_dance.machine import usable_cores
@@ -471,15 +472,26 @@ def puppet(subject: Folder, frames: int = 80) -> None:
         raise typer.BadParameter("this performer has no puppet")
     dance = HeldOutDance.of(footage, frames)
     track, whole = LimbTrack(bank, float(footage.manifest.fps)), whole_frame(footage.manifest.size)
-    person = WithinPerson(dance.keypoints, lambda index: footage.matte(int(dance.frames[index])), dance.cuts)
+    matte = lru_cache(maxsize=1)(lambda index: footage.matte(int(dance.frames[index])))
+    person = WithinPerson(dance.keypoints, matte, dance.cuts)
     laid = (track.follow(footage.plate, dance.keypoints.pose(index), whole) for index in range(len(dance.frames)))
     truth = (footage.frame(int(frame)) for frame in dance.frames)
-    scores = compare_all({"puppet": laid}, truth, dance.keypoints, cuts=dance.cuts, watchers=[person])["puppet"]
+    with Redetection({"puppet": MediaPipeDetector()}, matte) as redetection:
+        watchers: list[Watcher] = [person, redetection]
+        scores = compare_all({"puppet": laid}, truth, dance.keypoints, cuts=dance.cuts, watchers=watchers)["puppet"]
     found, sharp = summary(scores), summary(person.scores()["puppet"])
-    print("| SSIM / PSNR, body | SSIM / PSNR, face | sharpness, body / face / hands |\n|---|---|---|")
+    seen = summary(redetection.scores(dance.keypoints)["puppet"])
+    print(
+        "| SSIM / PSNR, body | SSIM / PSNR, face | sharpness, body / face / hands | silhouette IoU "
+        "| hands, distance in % of the height | hand joints missed |\n|---|---|---|---|---|---|"
+    )
     likeness = (f"{found[part]['ssim']:.3f} / {found[part]['psnr']:.1f} dB" for part in ("body", "face"))
     detail = " / ".join(f"{sharp[part]['sharpness']:.2f}" for part in ("body", "face", "hands"))
-    print(f"| {' | '.join(likeness)} | {detail} |")
+    hands = seen["pose_hands"]
+    print(
+        f"| {' | '.join(likeness)} | {detail} | {seen['silhouette']['iou']:.3f} "
+        f"| {hands['percent']:.2f} | {hands['missed']:.1f} |"
+    )
 
 
 @app.command()

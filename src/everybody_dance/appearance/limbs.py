@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.keypoints import Array
-from everybody_dance.skeleton import BONES, LEFT_HAND, MIRROR, RIGHT_HAND, SKULL, Joint
+from everybody_dance.skeleton import BONES, LEFT_HAND, MIDDLE_KNUCKLE, MIRROR, RIGHT_HAND, SKULL, Joint
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Limb:
         neighbours: a joint as seen from the first end and one as seen from the last, which also decide how it looks.
         turns: weight of its direction in the picture. An arm may be turned by any angle; a foot that points elsewhere
             is seen from another side.
+        bends: weight of where the neighbours are.
+        faces: weight of the direction in which the body faces.
         looks: weight of the direction in which the head looks.
         reach: how far from its bone it is cut out, in radii: there are stout people and wide clothes.
         fingers: weight of where fingertips are.
@@ -35,13 +37,22 @@ class Limb:
     beyond: float
     neighbours: tuple[int, int]
     turns: float = 0.08
+    bends: float = 1.0
+    faces: float = 1.0
     looks: float = 1.0
     reach: float = 1.1
     fingers: float = 0.0
 
 
-_MIDDLE_KNUCKLE = 9
-_LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
+_LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + MIDDLE_KNUCKLE, RIGHT_HAND.start + MIDDLE_KNUCKLE
+
+
+def _hand(side: str, joints: slice) -> Limb:
+    """A hand, which its fingers and its two outer knuckles tell more about than the rest of the body does."""
+    knuckles = joints.start + 5, joints.start + 17
+    weights = {"turns": 0.04, "bends": 2.0, "faces": 0.25, "looks": 0.25, "fingers": 2.0}
+    return Limb(f"{side} hand", 0.08, 0.036, 0.03, 0.06, knuckles, reach=1.6, **weights)
+
 
 LIMBS: tuple[Limb, ...] = (
     Limb("spine", 0.36, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE), reach=1.2),
@@ -56,11 +67,23 @@ LIMBS: tuple[Limb, ...] = (
     Limb("right upper arm", 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
     Limb("left forearm", 0.24, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT_KNUCKLE), fingers=1.0),
     Limb("right forearm", 0.24, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT_KNUCKLE), fingers=1.0),
+    _hand("left", LEFT_HAND),
+    _hand("right", RIGHT_HAND),
 )
-"""In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms with their hands."""
+"""In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms, hands.
+
+The pictures of a forearm show its hand as well, for poses in which no hand was found.
+"""
 
 TRUNK = 0
 HEAD = next(number for number, limb in enumerate(LIMBS) if limb.bone == "head")
+
+WITHOUT_HANDS = 12
+"""Limbs that banks up to format 6 have: the forearms' own hands were all there were."""
+
+_NUMBERS = {limb.bone: number for number, limb in enumerate(LIMBS)}
+HAND_OF = {_NUMBERS[f"{side} forearm"]: _NUMBERS[f"{side} hand"] for side in ("left", "right")}
+"""The hand of each forearm."""
 
 ENDS = np.array([BONES[limb.bone] for limb in LIMBS])
 """int (L, 2): the joints of each limb, of 138 (``with_skull``)."""
@@ -68,6 +91,8 @@ ENDS = np.array([BONES[limb.bone] for limb in LIMBS])
 _NEIGHBOURS = np.array([limb.neighbours for limb in LIMBS])  # (L, 2)
 _FINGERS = np.array([limb.fingers for limb in LIMBS], np.float32)
 _TURNS = np.array([limb.turns for limb in LIMBS], np.float32)
+_BENDS = np.array([limb.bends for limb in LIMBS], np.float32)
+_FACES = np.array([limb.faces for limb in LIMBS], np.float32)
 _LOOKS = np.array([limb.looks for limb in LIMBS], np.float32)
 IN_MIRROR = np.array([ENDS.tolist().index(ends) for ends in np.append(MIRROR, SKULL)[ENDS].tolist()])
 """``IN_MIRROR[l]``: the limb in the place of limb l in a mirror image."""
@@ -93,7 +118,8 @@ def shapes_of(xy: Array, confidence: Array, height: float) -> Array:
 
     Eighteen numbers in body heights: the bone's length (its foreshortening), its direction, its two neighbours along
     and across it, how far left shoulder, hip and ear lie to the right of the right ones and the nose of the neck (the
-    direction in which the person faces), whether the nose is seen, and three fingertips along and across a forearm.
+    direction in which the person faces), whether the nose is seen, and three fingertips along and across a forearm or
+    hand.
 
     Args:
         xy: (N, 138, 2) in pixels (``with_skull``).
@@ -128,13 +154,13 @@ def shapes_of(xy: Array, confidence: Array, height: float) -> Array:
         _LENGTH_WEIGHT * length,
         _TURNS * along[..., 0],
         _TURNS * along[..., 1],
-        *seen_from(_NEIGHBOURS[:, 0], first),
-        *seen_from(_NEIGHBOURS[:, 1], last),
-        _FACING_WEIGHT * apart(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER),
-        _FACING_WEIGHT * apart(Joint.LEFT_HIP, Joint.RIGHT_HIP),
+        *(_BENDS * there for there in seen_from(_NEIGHBOURS[:, 0], first)),
+        *(_BENDS * there for there in seen_from(_NEIGHBOURS[:, 1], last)),
+        _FACING_WEIGHT * _FACES * apart(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER),
+        _FACING_WEIGHT * _FACES * apart(Joint.LEFT_HIP, Joint.RIGHT_HIP),
         _LOOKS * apart(Joint.LEFT_EAR, Joint.RIGHT_EAR),
         _LOOKS * apart(Joint.NOSE, Joint.NECK),
-        _BEHIND * nose,
+        _BEHIND * _FACES * nose,
         *(column for tip in _TIPS for column in finger(tip)),
     ]
     return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
