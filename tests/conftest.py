@@ -62,12 +62,22 @@ def little_world(shared: Path) -> "LittleWorld":
     # Here, because tests of training run where there is no PyAV.
     from filelock import FileLock
 
+    from detected_once import detect_once
     from worlds import LittleWorld, make_world
 
     world, made = LittleWorld(shared / "world"), shared / "world.made"
     with FileLock(shared / "world.lock"), pytest.MonkeyPatch.context() as patch:
         if not made.exists():
             patch.setenv("EVERYBODY_DANCE_CACHE", str(shared / "cache"))
+            detect_once(shared / "detected", patch)
             make_world(world)
             made.touch()
     return world
+
+
+@pytest.fixture
+def detected_once(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What detectors see in the frames of a video is found once for all tests that ask for this."""
+    from detected_once import detect_once
+
+    detect_once(shared / "detected", monkeypatch)

@@ -13,6 +13,8 @@ from everybody_dance.training import config
 from everybody_dance.workflows import prepare, train, transfer
 from worlds import LittleWorld
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
 

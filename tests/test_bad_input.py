@@ -30,6 +30,8 @@ from worlds import (
     write_video,
 )
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 
 def failed(outcome: Outcome, code: str) -> str:
     """The message of a command that must have failed with ``code``; it is short and also on stderr."""

@@ -21,6 +21,8 @@ from everybody_dance.video.provenance import made_by_ai
 from everybody_dance.video.reader import VideoReader
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, dance, finish, start
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 KEYS = {"command", "ok", "outputs", "metrics", "warnings", "findings", "seconds"}
 
 

@@ -17,6 +17,8 @@ from everybody_dance.video.reader import VideoReader
 from subjects import swaying
 from worlds import SOURCE_FRAMES, TARGET_FRAMES, LittleWorld, Outcome, dance, write_person
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 
 def remember(video: Path, keypoints: Keypoints) -> None:
     """Let the pose detector know the answer: it does not take the stick person for a person."""

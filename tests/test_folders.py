@@ -22,6 +22,8 @@ from everybody_dance.subject.subject import Subject
 from everybody_dance.video.identity import content_identity
 from worlds import LittleWorld, write_person
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 FPS = Fraction(25)
 
 

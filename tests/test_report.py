@@ -19,6 +19,8 @@ from everybody_dance.video.reader import VideoReader
 from subjects import SIZE, picture, swaying
 from worlds import LittleWorld, dance
 
+pytestmark = pytest.mark.usefixtures("detected_once")
+
 
 def spread(mean: float) -> Spread:
     return Spread(mean, 0.01, 5)
