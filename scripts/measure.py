@@ -63,6 +63,8 @@ from everybody_dance.synthesis.clip import dance_clip
 from everybody_dance.synthesis.source import read_dance
 from everybody_dance.synthesis.stream import Stream
 from everybody_dance.synthesis.transfer import transfer_dance
+from everybody_dance.training.material import Material
+from everybody_dance.training.presets import PRESETS
 from everybody_dance.video.reader import VideoReader
 from everybody_dance.video.writer import VideoWriter
 
@@ -466,10 +468,9 @@ def _followed(pictures: list[Image], size: tuple[int, int]) -> Keypoints:
 
 @app.command()
 def puppet(subject: Folder, frames: int = 80) -> None:
-    """The puppet as it is shown to the generator, before anything is painted, against held-out frames."""
-    footage, bank = Subject.open(subject), load_performer(subject, "cpu").limb_bank
-    if bank is None:
-        raise typer.BadParameter("this performer has no puppet")
+    """The puppet as it is shown to the generator of ``fast``, against held-out frames: nothing needs to be trained."""
+    footage = Subject.open(subject)
+    bank = Material(footage, footage.manifest.size).limbs(PRESETS["fast"].puppet).bank
     dance = HeldOutDance.of(footage, frames)
     track, whole = LimbTrack(bank, float(footage.manifest.fps)), whole_frame(footage.manifest.size)
     matte = lru_cache(maxsize=1)(lambda index: footage.matte(int(dance.frames[index])))
