@@ -1,15 +1,17 @@
 """Detection that is done once for all tests: by far the dearest part of preparing a tiny video."""
 
 import hashlib
-import pickle
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from everybody_dance.files import replacing
 from everybody_dance.images import Image
+from everybody_dance.keypoints import Pose
 from everybody_dance.pose import detection, who_is_there
 from everybody_dance.pose.detector_process import DetectorPool
 from everybody_dance.pose.people import Person
@@ -45,5 +47,30 @@ class RememberingPool(DetectorPool):
         file = self._folder / content.hexdigest()
         if not file.exists():
             with replacing(file) as temporary:
-                temporary.write_bytes(pickle.dumps(list(find(images))))
-        yield from pickle.loads(file.read_bytes())
+                keep(temporary, list(find(images)))
+        yield from kept(file)
+
+
+def keep(path: Path, people: list[list[Person]]) -> None:
+    arrays = {"counts": np.array([len(each) for each in people])}
+    for number, person in enumerate(chain(*people)):
+        arrays |= {f"{number}.xy": person.pose.xy, f"{number}.confidence": person.pose.confidence}
+        arrays |= {f"{number}.clothes": person.clothes}
+        if person.matte is not None:
+            arrays[f"{number}.matte"] = person.matte
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def kept(path: Path) -> Generator[list[Person], None, None]:
+    with np.load(path) as arrays:
+        numbers = iter(range(int(arrays["counts"].sum())))
+        for count in arrays["counts"].tolist():
+            yield [
+                Person(
+                    Pose(arrays[f"{number}.xy"], arrays[f"{number}.confidence"]),
+                    arrays.get(f"{number}.matte"),
+                    arrays[f"{number}.clothes"],
+                )
+                for number in islice(numbers, count)
+            ]

@@ -211,27 +211,29 @@ class TestHands:
         assert (laid[way[:, 1], way[:, 0]] != GREY).any(axis=1).all()
 
     def test_it_takes_nothing_along_that_is_farther_than_a_finger(self) -> None:
-        """In front of a leg, all of which is person."""
-        keypoints, everywhere = people(1), np.full(SIZE[::-1], 255, np.uint8)
-        kept = np.zeros((len(LIMBS), 1), np.int64)
-        height, frame = typical_height(keypoints), np.full((*SIZE[::-1], 3), 200, np.uint8)
-        bank = cut_out(
-            keypoints, kept, height, lambda _: frame, lambda _: everywhere, plate(), np.ones(SIZE[::-1], bool)
+        hand = self.cut(people(1))
+        # The palm and the fingers, which lie apart, and not the places between and beside them.
+        assert 0.2 < np.mean(hand > 0) < 0.6
+        away = cv2.distanceTransform((hand == 0).astype(np.uint8), cv2.DIST_L2, 5)
+        assert away.max() > 2 * limb_cutting.FINGER * 150
+
+    def test_a_finger_that_was_not_found_does_not_count(self) -> None:
+        """In OpenPose's files joints may be missing, and their places are (0, 0)."""
+        keypoints = people(1)
+        whole = self.cut(keypoints)
+        tips = [95 + finger[-1] for finger in FINGERS.values()]
+        keypoints.xy[0, tips] = keypoints.confidence[0, tips] = 0
+        part = self.cut(keypoints)
+        assert (part > 0).any()
+        assert (part <= whole).all()
+
+    def cut(self, keypoints: Keypoints) -> np.ndarray:
+        """How much of each pixel of the hand's picture is kept where all that is seen is the person."""
+        kept, everywhere = np.zeros((len(LIMBS), 1), np.int64), np.full(SIZE[::-1], 255, np.uint8)
+        cut = cut_out(
+            keypoints, kept, 150.0, lambda _: plate(), lambda _: everywhere, plate(), np.ones(SIZE[::-1], bool)
         )
-        hand, (_, columns) = bank.pictures[HAND][0, ..., 3] > 0, bank.pictures[HAND].shape[1:3]
-        wrist, knuckle = keypoints.xy[0, 95], keypoints.xy[0, 95 + MIDDLE_KNUCKLE]
-        along = (knuckle - wrist) / np.linalg.norm(knuckle - wrist)
-        relative = keypoints.xy[0, LEFT_HAND] - wrist
-        upright = np.stack([relative @ (-along[1], along[0]), relative @ along], axis=1)
-        upright = np.concatenate([upright, [(0, -LIMBS[HAND].before * height)]])
-        bones = [upright[list(line)] for line in limb_cutting._HAND_LINES] + [upright[[-1, 0]]]
-        near = np.zeros(hand.shape, np.uint8)
-        origin = np.array(origin_of(LIMBS[HAND], height, columns))
-        for line in bones:
-            a, b = (line + origin).round().astype(int).tolist()
-            cv2.line(near, a, b, (1,), 2 * round(1.3 * limb_cutting.FINGER * height) + 3)
-        assert hand.any()
-        assert not hand[near == 0].any()
+        return cut.pictures[HAND][0, ..., 3]
 
 
 class TestCutting:

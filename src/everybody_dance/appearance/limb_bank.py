@@ -33,10 +33,10 @@ from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import CONFIDENT, Array, Pose, with_skull
 
 HEEL = 0.012
-"""How far a forearm reaches beyond the wrist from which its hand is laid, in body heights."""
+"""A forearm over which a hand is laid ends this far beyond that hand's wrist, in body heights."""
 
 WRIST = 0.008
-"""Width of the forearm's soft edge there."""
+"""Width of its soft edge there, in body heights."""
 
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length by at most this factor."""
@@ -55,7 +55,7 @@ BACKWARDS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 @dataclass(frozen=True, eq=False)
 class LimbBank:
-    """K pictures of each of the L ``LIMBS``; banks up to format 6 have the first ``WITHOUT_HANDS`` alone.
+    """K pictures of each of the L ``LIMBS``; banks up to format 6 have only the first ``WITHOUT_HANDS`` limbs.
 
     Attributes:
         pictures: L arrays, uint8 (K, rows, columns, 4): red, green and blue premultiplied by alpha, and alpha. Each is
@@ -88,7 +88,7 @@ class LimbBank:
         cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
         found = (confidence[ENDS] > 0).all(axis=1)
         for forearm, hand in HAND_OF.items():
-            found[hand] &= found[forearm]  # no hand hangs in the air
+            found[hand] &= found[forearm]  # or the hand would hang in the air
         return np.where(found[:limbs, None], cost, np.float32(np.inf))
 
     def lay(self, behind: Image, pose: Pose, box: Box, weights: Array) -> Image:
@@ -115,7 +115,7 @@ class LimbBank:
         return image
 
     def _lay_limb(self, image: Image, limb: int, weights: Array, xy: Array, box: Box, wrist: Array | None) -> None:
-        """``wrist``: (2,), where the hand begins that is laid over this forearm; its own hand is left away."""
+        """``wrist``, (2,), is for a forearm over which a hand is laid: it ends there, and its own hand is not seen."""
         about, pictures = LIMBS[limb], np.flatnonzero(weights).tolist()
         (x, y), (last_x, last_y) = xy[ENDS[limb]].tolist()
         length = hypot(last_x - x, last_y - y)

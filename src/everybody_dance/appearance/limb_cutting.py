@@ -5,7 +5,6 @@ No limb is ever of the moment that is to be painted, as none is when a new dance
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
 from typing import Self
 
@@ -34,7 +33,7 @@ from everybody_dance.appearance.selection import greedy_cover
 from everybody_dance.body_height import body_height
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import CONFIDENT, Array, Keypoints, Pose, with_skull
-from everybody_dance.skeleton import FINGERS, LEFT_HAND, RIGHT_HAND, Joint
+from everybody_dance.skeleton import Joint
 
 MOST_CANDIDATES = 200
 """Limbs are cut out of at most this many frames, evenly over the footage; they show most of what it shows."""
@@ -72,8 +71,11 @@ So no gap opens where they bend: mostly by what is laid over the joint, since wh
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
 
+FINGER = 0.013
+"""How far from its lines a hand is cut out, in body heights: half a finger, and room for joints that are off."""
+
 SOFT_FINGER = 0.3
-"""The same for the edge of a hand, in halves of a finger's width."""
+"""Beyond that it fades out over this, in units of that distance."""
 
 SHARPLY = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
 """Flags for ``warpAffine``: a picture is cut out once and laid, less carefully, in every frame."""
@@ -82,14 +84,11 @@ COARSE = 100
 """Body height in pixels at which the covered share of each limb is computed."""
 
 
-FINGER = 0.013
-"""Half a finger's width with the room for joints that are a little off, in body heights: so far a hand is cut out."""
-
+_FOREARMS, _HANDS = list(HAND_OF), list(HAND_OF.values())
 _ARM = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW))
-_ARM[list(HAND_OF.values())] = True
+_ARM[_HANDS] = True
 _HANGS = (ENDS[:, None, :, None] == ENDS[None, :, None, :]).any(axis=(2, 3))
-for _forearm, _own_hand in HAND_OF.items():
-    _HANGS[_forearm, _own_hand] = _HANGS[_own_hand, _forearm] = True
+_HANGS[_FOREARMS, _HANDS] = _HANGS[_HANDS, _FOREARMS] = True  # a hand has a wrist joint of its own
 # [l, m]: limb m would spoil a picture of limb l by lying over it or beneath it.
 _MAY_COVER = np.where(
     (np.arange(len(LIMBS)) == TRUNK)[:, None], _ARM, ~_HANGS & ((np.arange(len(LIMBS)) != TRUNK) | _ARM[:, None])
@@ -101,12 +100,7 @@ _ATTACHED = _HANGS | (_IS_TRUNK[:, None] & _ROOT) | (_ROOT[:, None] & _IS_TRUNK)
 _SHARED = _ATTACHED * np.where(np.tri(len(LIMBS), k=-1) > 0, OVER, BENEATH)
 # [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk, and a forearm its hand.
 _COMPETES = ~np.eye(len(LIMBS), dtype=bool) & ~(_ARM[:, None] & _IS_TRUNK)
-_COMPETES[list(HAND_OF), list(HAND_OF.values())] = False
-
-_HAND_JOINTS = dict(zip(HAND_OF.values(), (LEFT_HAND, RIGHT_HAND), strict=True))
-_PALM = ((1, 5), (5, 9), (9, 13), (13, 17), (9, 0), (13, 0))
-_HAND_LINES = np.array([*(bone for finger in FINGERS.values() for bone in pairwise(finger)), *_PALM])
-"""(26, 2): the lines near which all of a hand lies; joints count from its wrist."""
+_COMPETES[_FOREARMS, _HANDS] = False
 
 
 @dataclass(frozen=True)
@@ -310,8 +304,8 @@ def _upright(
 ) -> Image:
     """(rows, columns, 4): a limb cut out and turned so that its last joint lies below its first.
 
-    It ends at its own outline, and where another limb is nearer; a hand ends near its fingers, so that it takes no
-    piece of a leg along.
+    It ends at its own outline, and where another limb is nearer. A hand also ends a little way from its fingers, since
+    a hand that hangs in front of a leg would otherwise bring a piece of the leg.
 
     Args:
         person: (H, W, 4), from ``_matted``.
@@ -331,12 +325,12 @@ def _upright(
     past = np.maximum(np.maximum(-about.before * height - y, y - length - about.beyond * height), 0)
     radius = about.radius * height
     inside = np.clip((about.reach * radius - np.hypot(past, x)) / (SOFT * radius + 1), 0, 1)
-    if limb in HAND_OF.values():
-        joints = (xy[_HAND_JOINTS[limb]] - first) @ turn
-        above_wrist = np.array([(0, -about.before * height), (0, 0)])
-        lines = [above_wrist, *joints[_HAND_LINES]]
-        off = np.min([_radii_away(x, y, line, FINGER * height) for line in lines], axis=0)
-        np.minimum(inside, np.clip((1 - off) / SOFT_FINGER + 1, 0, 1), out=inside)
+    lines = [line for line in about.lines if found[list(line)].all()]
+    if lines:
+        before = np.array([(0, -about.before * height), (0, 0)])
+        placed = (xy[np.array(lines)] - first) @ turn  # (N, 2, 2)
+        away = np.min([_radii_away(x, y, line, FINGER * height) for line in (before, *placed)], axis=0)
+        np.minimum(inside, np.clip((1 - away) / SOFT_FINGER + 1, 0, 1), out=inside)
     ends = (xy[ENDS] - first) @ turn  # (L, 2, 2): every limb's joints as (x, y) in the patch
     others = [other for other in np.flatnonzero(found[ENDS].all(axis=1)).tolist() if _COMPETES[limb, other]]
     if others:

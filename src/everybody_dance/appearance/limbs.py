@@ -1,6 +1,7 @@
 """The limbs of which true pictures are kept, and what decides how a limb looks in a pose."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.keypoints import Array
-from everybody_dance.skeleton import BONES, LEFT_HAND, MIDDLE_KNUCKLE, MIRROR, RIGHT_HAND, SKULL, Joint
+from everybody_dance.skeleton import BONES, FINGERS, LEFT_HAND, MIDDLE_KNUCKLE, MIRROR, RIGHT_HAND, SKULL, Joint
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Limb:
         looks: weight of the direction in which the head looks.
         reach: how far from its bone it is cut out, in radii: there are stout people and wide clothes.
         fingers: weight of where fingertips are.
+        lines: pairs of joints; where there are some, only what is near one of these lines is cut out.
     """
 
     bone: str
@@ -42,16 +44,34 @@ class Limb:
     looks: float = 1.0
     reach: float = 1.1
     fingers: float = 0.0
+    lines: tuple[tuple[int, int], ...] = ()
 
 
 _LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + MIDDLE_KNUCKLE, RIGHT_HAND.start + MIDDLE_KNUCKLE
 
 
+_PALM = ((1, 5), (5, 9), (9, 13), (13, 17), (9, 0), (13, 0))
+
+
 def _hand(side: str, joints: slice) -> Limb:
-    """A hand, which its fingers and its two outer knuckles tell more about than the rest of the body does."""
+    """A hand: its fingers and its two outer knuckles say more about how it looks than the rest of the body does."""
     knuckles = joints.start + 5, joints.start + 17
-    weights = {"turns": 0.04, "bends": 2.0, "faces": 0.25, "looks": 0.25, "fingers": 2.0}
-    return Limb(f"{side} hand", 0.08, 0.036, 0.03, 0.06, knuckles, reach=1.6, **weights)
+    bones = (*(bone for finger in FINGERS.values() for bone in pairwise(finger)), *_PALM)
+    return Limb(
+        f"{side} hand",
+        longest=0.08,
+        radius=0.036,
+        before=0.03,
+        beyond=0.06,
+        neighbours=knuckles,
+        turns=0.04,
+        bends=2.0,
+        faces=0.25,
+        looks=0.25,
+        reach=1.6,
+        fingers=2.0,
+        lines=tuple((joints.start + first, joints.start + last) for first, last in bones),
+    )
 
 
 LIMBS: tuple[Limb, ...] = (
@@ -79,7 +99,7 @@ TRUNK = 0
 HEAD = next(number for number, limb in enumerate(LIMBS) if limb.bone == "head")
 
 WITHOUT_HANDS = 12
-"""Limbs that banks up to format 6 have: the forearms' own hands were all there were."""
+"""The number of limbs in banks up to format 6, where a hand was only a part of its forearm's pictures."""
 
 _NUMBERS = {limb.bone: number for number, limb in enumerate(LIMBS)}
 HAND_OF = {_NUMBERS[f"{side} forearm"]: _NUMBERS[f"{side} hand"] for side in ("left", "right")}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """A name for each entry of one folder, all different: that of a file is without its suffix where that is its own.
+    """A different name for each entry of one folder; a file loses its suffix unless another entry then has its name.
 
     Args:
         paths: files and folders that lie in one folder.
@@ -20,9 +20,9 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 def pair_names(performers: Sequence[str], sources: Sequence[str]) -> list[list[str]]:
     """``PERFORMER-SOURCE`` for every pair, by performer and then source; all different.
 
-    Where two pairs would have that name (``a-b`` with ``c``, and ``a`` with ``b-c``), both have another sign between
-    performer and source. What it is stands in none of the names, does not begin as it ends, and holds no hyphen: so a
-    name in which it stands can be read in one way only, and is no other pair's ``PERFORMER-SOURCE``.
+    Where two pairs would share that name (``a-b`` with ``c``, and ``a`` with ``b-c``), both get another sign in place
+    of the hyphen. The sign is not part of any performer's or source's name, so it shows where the performer's name
+    ends, and no other pair can have the same result.
 
     Args:
         performers, sources: names, each once.
@@ -36,7 +36,10 @@ def pair_names(performers: Sequence[str], sources: Sequence[str]) -> list[list[s
 
 
 def _signs() -> Iterator[str]:
-    """``+``, and longer ones for names that have it."""
+    """``+``, and longer ones in case a name contains it.
+
+    None begins as it ends or holds a hyphen: otherwise it could overlap with a name, and be read in two ways.
+    """
     yield "+"
     for length in count(1):
         yield "+" * length + "="
