@@ -14,14 +14,14 @@ from everybody_dance.appearance.backs import back_of_head
 from everybody_dance.appearance.crop_cutting import SAME_MOMENT
 from everybody_dance.appearance.limb_bank import LimbBank, LimbTrack, nearest
 from everybody_dance.appearance.limb_cutting import TrainingLimbs, choose_pictures, cut_out, typical_height
-from everybody_dance.appearance.limbs import HAND_OF, HEAD, IN_MIRROR, LIMBS, WITHOUT_HANDS, origin_of
+from everybody_dance.appearance.limbs import HEAD, IN_MIRROR, LIMBS, origin_of
 from everybody_dance.drawing.person_mask import person_mask
 from everybody_dance.drawing.pose_image import draw_pose
 from everybody_dance.drawing.window import whole_frame
 from everybody_dance.images import Box
 from everybody_dance.keypoints import Keypoints, Pose
 from everybody_dance.performer.model_files import load_performer
-from everybody_dance.skeleton import FACE, FINGERS, LEFT_HAND, MIDDLE_KNUCKLE, MIRROR, Joint
+from everybody_dance.skeleton import FACE, MIRROR, Joint
 from everybody_dance.training.config import TrainConfig
 from everybody_dance.training.loop import train
 from everybody_dance.training.presets import AS_FILMED, PRESETS, Variety
@@ -32,7 +32,6 @@ from subjects import make_subject
 SIZE = (256, 256)
 GREY = 90
 FOREARM = next(index for index, limb in enumerate(LIMBS) if limb.bone == "left forearm")
-HAND = HAND_OF[FOREARM]
 
 
 @pytest.fixture(autouse=True)
@@ -138,8 +137,8 @@ class TestLaying:
         confidence = keypoints.confidence[0].copy()
         confidence[Joint.LEFT_WRIST] = 0
         chosen = nearest(limbs.costs(Pose(keypoints.xy[0], confidence)))
-        assert not chosen[[FOREARM, HAND]].any()  # and no hand hangs in the air
-        assert (np.delete(chosen, [FOREARM, HAND], axis=0).sum(axis=1) == 1).all()
+        assert not chosen[FOREARM].any()
+        assert (np.delete(chosen, FOREARM, axis=0).sum(axis=1) == 1).all()
         laid = limbs.lay(plate(), Pose(keypoints.xy[0], confidence), whole_frame(SIZE), chosen)
         assert (laid[middle_of_the_forearm(keypoints.xy[0])] == GREY).all()
         nobody = nearest(limbs.costs(Pose(keypoints.xy[0], np.zeros(137, np.float32))))
@@ -157,83 +156,6 @@ class TestLaying:
         laid = flipped.lay(plate(), Pose(*there), whole_frame(SIZE), chosen[IN_MIRROR])[:, ::-1]
         # Left and right arms are laid in the other order, which shows only where they meet.
         assert np.abs(here - laid).mean() < 0.5
-
-
-def a_fist(person: np.ndarray) -> np.ndarray:
-    """With the fingers of the left hand drawn back to its middle knuckle."""
-    clenched = person.copy()
-    for finger in FINGERS.values():
-        for joint in (95 + finger[-2], 95 + finger[-1]):
-            clenched[joint] = person[95 + MIDDLE_KNUCKLE]
-    return clenched
-
-
-class TestHands:
-    """Bent arms with flat hands were filmed, and a straight one with a fist."""
-
-    angles = (0.5, 1.0, 0.0)
-
-    def bank(self) -> LimbBank:
-        filmed = [bent(standing(128, 220, 150), angle) for angle in self.angles]
-        filmed[2] = a_fist(filmed[2])
-        return puppet(clip(filmed, size=SIZE, fps=Fraction(25)), 3)
-
-    def laid(self, bank: LimbBank, pose: Pose) -> np.ndarray:
-        return bank.lay(plate(), pose, whole_frame(SIZE), nearest(bank.costs(pose)))
-
-    def test_a_hand_comes_from_another_moment_than_its_arm(self) -> None:
-        bank, flat = self.bank(), bent(standing(128, 220, 150), 1.0)
-        pose = Pose(a_fist(flat), np.ones(137, np.float32))
-        costs = bank.costs(pose)
-        assert costs[FOREARM].argmin() != costs[HAND].argmin()
-        tips = flat[[95 + finger[-1] for finger in FINGERS.values()]].round().astype(int)
-        there = tips[:, 1], tips[:, 0]
-        assert (self.laid(bank, Pose(flat, pose.confidence))[there] != GREY).any(axis=1).all()
-        # Neither the hand nor the forearm, whose own hand was flat, shows the fingertips.
-        assert np.abs(self.laid(bank, pose)[there].astype(int) - GREY).max() < 5
-
-    def test_where_no_hand_was_found_the_forearm_shows_its_own(self) -> None:
-        bank, flat = self.bank(), bent(standing(128, 220, 150), 1.0)
-        confidence = np.ones(137, np.float32)
-        confidence[LEFT_HAND] = 0
-        laid = self.laid(bank, Pose(flat, confidence))
-        x, y = flat[95 + MIDDLE_KNUCKLE].round().astype(int)
-        assert (laid[y, x] != GREY).any()
-
-    def test_arm_and_hand_meet_where_the_detector_puts_the_wrist_elsewhere(self) -> None:
-        person = standing(128, 220, 150)
-        apart = person.copy()
-        ahead = person[Joint.LEFT_WRIST] - person[Joint.LEFT_ELBOW]
-        apart[LEFT_HAND] += 0.2 * ahead
-        bank = puppet(clip([person, apart], size=SIZE, fps=Fraction(25)), 2)
-        laid = self.laid(bank, Pose(apart, np.ones(137, np.float32)))
-        way = np.linspace(apart[Joint.LEFT_ELBOW], apart[95 + MIDDLE_KNUCKLE], 30).round().astype(int)
-        assert (laid[way[:, 1], way[:, 0]] != GREY).any(axis=1).all()
-
-    def test_it_takes_nothing_along_that_is_farther_than_a_finger(self) -> None:
-        hand = self.cut(people(1))
-        # The palm and the fingers, which lie apart, and not the places between and beside them.
-        assert 0.2 < np.mean(hand > 0) < 0.6
-        away = cv2.distanceTransform((hand == 0).astype(np.uint8), cv2.DIST_L2, 5)
-        assert away.max() > 2 * limb_cutting.FINGER * 150
-
-    def test_a_finger_that_was_not_found_does_not_count(self) -> None:
-        """In OpenPose's files joints may be missing, and their places are (0, 0)."""
-        keypoints = people(1)
-        whole = self.cut(keypoints)
-        tips = [95 + finger[-1] for finger in FINGERS.values()]
-        keypoints.xy[0, tips] = keypoints.confidence[0, tips] = 0
-        part = self.cut(keypoints)
-        assert (part > 0).any()
-        assert (part <= whole).all()
-
-    def cut(self, keypoints: Keypoints) -> np.ndarray:
-        """How much of each pixel of the hand's picture is kept where all that is seen is the person."""
-        kept, everywhere = np.zeros((len(LIMBS), 1), np.int64), np.full(SIZE[::-1], 255, np.uint8)
-        cut = cut_out(
-            keypoints, kept, 150.0, lambda _: plate(), lambda _: everywhere, plate(), np.ones(SIZE[::-1], bool)
-        )
-        return cut.pictures[HAND][0, ..., 3]
 
 
 class TestCutting:
@@ -404,8 +326,6 @@ class TestChoosing:
         older = arrays | {"shapes": arrays["shapes"][:, :, :12]}
         for name in [name for name in arrays if name.startswith("pictures")]:
             older[name] = arrays[name][:, 2:-2, 2:-2]
-        for name in ("shapes", "lengths", "drawbacks"):
-            older[name] = older[name][:WITHOUT_HANDS]
         limbs, pose = LimbBank.from_arrays(older), keypoints.pose(2)
         laid = limbs.lay(plate(), pose, whole_frame(SIZE), nearest(limbs.costs(pose))).astype(int)
         truth = picture(keypoints, 2).astype(int)

@@ -81,17 +81,8 @@ BODY_BONES: dict[str, tuple[int, int]] = {
 """Bones of the body by name, in the order in which they are drawn."""
 
 
-MIDDLE_KNUCKLE = 9
-"""Counted from the hand's own wrist."""
-
-BONES = BODY_BONES | {
-    "shoulders": (2, 5),
-    "hips": (9, 12),
-    "head": (int(Joint.NECK), SKULL),
-    "left hand": (LEFT_HAND.start, LEFT_HAND.start + MIDDLE_KNUCKLE),
-    "right hand": (RIGHT_HAND.start, RIGHT_HAND.start + MIDDLE_KNUCKLE),
-}
-"""``BODY_BONES`` and lines that are measured or cut out, but not drawn."""
+BONES = BODY_BONES | {"shoulders": (2, 5), "hips": (9, 12), "head": (int(Joint.NECK), SKULL)}
+"""``BODY_BONES`` and three lines that are measured or cut out, but not drawn."""
 
 # One finger is a chain of four bones from the wrist; joints count from the hand's own wrist (0).
 FINGERS: dict[str, tuple[int, ...]] = {

@@ -18,25 +18,17 @@ from numpy.typing import NDArray
 from everybody_dance.appearance.crop_bank import CLEARLY_NEARER, FADE_SECONDS
 from everybody_dance.appearance.limbs import (
     ENDS,
-    HAND_OF,
     IN_MIRROR,
     LIMBS,
     MIRROR_SIGNS,
     SHORTEST,
     TRUNK,
-    WITHOUT_HANDS,
     origin_of,
     picture_size,
     shapes_of,
 )
 from everybody_dance.images import Box, Image
 from everybody_dance.keypoints import CONFIDENT, Array, Pose, with_skull
-
-HEEL = 0.012
-"""A forearm over which a hand is laid ends this far beyond that hand's wrist, in body heights."""
-
-WRIST = 0.008
-"""Width of its soft edge there, in body heights."""
 
 MOST_STRETCHED = 2.0
 """Limbs are stretched or shrunk along their length by at most this factor."""
@@ -55,7 +47,7 @@ BACKWARDS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 @dataclass(frozen=True, eq=False)
 class LimbBank:
-    """K pictures of each of the L ``LIMBS``; banks up to format 6 have only the first ``WITHOUT_HANDS`` limbs.
+    """K pictures of each of the L ``LIMBS``.
 
     Attributes:
         pictures: L arrays, uint8 (K, rows, columns, 4): red, green and blue premultiplied by alpha, and alpha. Each is
@@ -75,21 +67,16 @@ class LimbBank:
 
     def mirrored(self) -> "LimbBank":
         """The same in a mirror: a left arm is a right one."""
-        others = IN_MIRROR[: len(self.pictures)]
-        pictures = tuple(np.ascontiguousarray(self.pictures[limb][:, :, ::-1]) for limb in others)
-        shapes = self.shapes[others] * MIRROR_SIGNS
-        return LimbBank(pictures, self.lengths[others], shapes, self.drawbacks[others], self.height)
+        pictures = tuple(np.ascontiguousarray(self.pictures[limb][:, :, ::-1]) for limb in IN_MIRROR)
+        shapes = self.shapes[IN_MIRROR] * MIRROR_SIGNS
+        return LimbBank(pictures, self.lengths[IN_MIRROR], shapes, self.drawbacks[IN_MIRROR], self.height)
 
     def costs(self, pose: Pose) -> Array:
         """Matching cost of each picture, lower is better: float32 (L, K); infinite for limbs that the pose lacks."""
         xy, confidence = with_skull(pose.xy, pose.confidence)
-        limbs, _, columns = self.shapes.shape
-        wanted = shapes_of(xy[None], confidence[None], self.height)[0, :limbs, :columns]
+        wanted = shapes_of(xy[None], confidence[None], self.height)[0, :, : self.shapes.shape[2]]
         cost = np.square(self.shapes - wanted[:, None]).sum(axis=2) + self.drawbacks
-        found = (confidence[ENDS] > 0).all(axis=1)
-        for forearm, hand in HAND_OF.items():
-            found[hand] &= found[forearm]  # or the hand would hang in the air
-        return np.where(found[:limbs, None], cost, np.float32(np.inf))
+        return np.where((confidence[ENDS] > 0).all(axis=1)[:, None], cost, np.float32(np.inf))
 
     def lay(self, behind: Image, pose: Pose, box: Box, weights: Array) -> Image:
         """Lay the puppet on a pose.
@@ -105,17 +92,14 @@ class LimbBank:
         """
         image = behind.copy()
         xy, confidence = with_skull(pose.xy, pose.confidence)
-        hidden = confidence[ENDS[: len(weights)]].min(axis=1) < CONFIDENT  # behind the body: laid beneath the trunk
+        hidden = confidence[ENDS].min(axis=1) < CONFIDENT  # behind the body: laid beneath the trunk
         hidden[TRUNK] = False
         for limb in np.argsort(~hidden, kind="stable").tolist():
             if weights[limb].any():
-                hand = HAND_OF.get(limb, len(weights))
-                wrist = xy[ENDS[hand, 0]] if weights[hand : hand + 1].any() else None
-                self._lay_limb(image, limb, weights[limb], xy, box, wrist)
+                self._lay_limb(image, limb, weights[limb], xy, box)
         return image
 
-    def _lay_limb(self, image: Image, limb: int, weights: Array, xy: Array, box: Box, wrist: Array | None) -> None:
-        """``wrist``, (2,), is for a forearm over which a hand is laid: it ends there, and its own hand is not seen."""
+    def _lay_limb(self, image: Image, limb: int, weights: Array, xy: Array, box: Box) -> None:
         about, pictures = LIMBS[limb], np.flatnonzero(weights).tolist()
         (x, y), (last_x, last_y) = xy[ENDS[limb]].tolist()
         length = hypot(last_x - x, last_y - y)
@@ -144,12 +128,7 @@ class LimbBank:
         for picture, stretch in zip(pictures, stretched, strict=True):
             matrix = np.array([[-along_y, along_x, 0], [along_x / stretch, along_y / stretch, 0]])
             matrix[:, 2] = matrix[:, :2] @ (left + 0.5 - x, top + 0.5 - y) + (radius - 0.5, above - 0.5)
-            own = self.pictures[limb][picture]
-            if wrist is not None:
-                reach = (along_x * (wrist[0] - x) + along_y * (wrist[1] - y)) / stretch + HEEL * self.height
-                fade = np.clip((reach - (np.arange(rows) + 0.5 - above)) / (WRIST * self.height) + 0.5, 0, 1)
-                own = np.round(own * fade[:, None, None]).astype(np.uint8)
-            whole = cv2.warpAffine(own, matrix, (right - left, bottom - top), flags=BACKWARDS)
+            whole = cv2.warpAffine(self.pictures[limb][picture], matrix, (right - left, bottom - top), flags=BACKWARDS)
             parts.append(whole[seen])
         laid = parts[0] if len(parts) == 1 else _mean(parts, weights[pictures])
         there = image[from_y - box.y : to_y - box.y, from_x - box.x : to_x - box.x]
@@ -174,11 +153,11 @@ class LimbBank:
         Raises:
             KeyError, ValueError: some are missing, or they do not fit each other.
         """
+        pictures = tuple(arrays[f"pictures.{limb}"] for limb in range(len(LIMBS)))
         lengths, shapes, drawbacks = arrays["lengths"], arrays["shapes"], arrays["drawbacks"]
         (height,) = np.asarray(arrays["height"], np.float64).tolist()
-        if not 0 < height <= TALLEST or lengths.ndim != 2 or len(lengths) not in (WITHOUT_HANDS, len(LIMBS)):
+        if not 0 < height <= TALLEST or lengths.ndim != 2 or len(lengths) != len(LIMBS):
             raise ValueError("this is not a limb bank")
-        pictures = tuple(arrays[f"pictures.{limb}"] for limb in range(len(lengths)))
         each = lengths.shape
         columns = WITHOUT_FINGERS, len(MIRROR_SIGNS)
         shaped = shapes.shape in [(*each, count) for count in columns] and drawbacks.shape == each
@@ -188,7 +167,7 @@ class LimbBank:
             and 0 < picture.shape[2] <= size[1]  # up to format 5 there was less around a limb
             and picture.shape[1] - picture.shape[2] == size[0] - size[1]
             and picture.dtype == np.uint8
-            for picture, size in zip(pictures, (picture_size(limb, height) for limb in LIMBS[: each[0]]), strict=True)
+            for picture, size in zip(pictures, (picture_size(limb, height) for limb in LIMBS), strict=True)
         )
         if not (shaped and typed and pictured):
             raise ValueError("this is not a limb bank")

@@ -17,7 +17,6 @@ from everybody_dance.appearance.crop_cutting import SAME_MOMENT
 from everybody_dance.appearance.limb_bank import LimbBank, nearest
 from everybody_dance.appearance.limbs import (
     ENDS,
-    HAND_OF,
     HEAD,
     IN_MIRROR,
     LIMBS,
@@ -71,12 +70,6 @@ So no gap opens where they bend: mostly by what is laid over the joint, since wh
 SOFT = 0.15
 """Beyond the border to another limb a limb fades out over this, in radii."""
 
-FINGER = 0.013
-"""How far from its lines a hand is cut out, in body heights: half a finger, and room for joints that are off."""
-
-SOFT_FINGER = 0.3
-"""Beyond that it fades out over this, in units of that distance."""
-
 SHARPLY = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
 """Flags for ``warpAffine``: a picture is cut out once and laid, less carefully, in every frame."""
 
@@ -84,11 +77,8 @@ COARSE = 100
 """Body height in pixels at which the covered share of each limb is computed."""
 
 
-_FOREARMS, _HANDS = list(HAND_OF), list(HAND_OF.values())
 _ARM = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_ELBOW, Joint.RIGHT_ELBOW))
-_ARM[_HANDS] = True
 _HANGS = (ENDS[:, None, :, None] == ENDS[None, :, None, :]).any(axis=(2, 3))
-_HANGS[_FOREARMS, _HANDS] = _HANGS[_HANDS, _FOREARMS] = True  # a hand has a wrist joint of its own
 # [l, m]: limb m would spoil a picture of limb l by lying over it or beneath it.
 _MAY_COVER = np.where(
     (np.arange(len(LIMBS)) == TRUNK)[:, None], _ARM, ~_HANGS & ((np.arange(len(LIMBS)) != TRUNK) | _ARM[:, None])
@@ -98,9 +88,8 @@ _ROOT = np.isin(ENDS[:, 0], (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LE
 _IS_TRUNK = np.arange(len(LIMBS)) == TRUNK
 _ATTACHED = _HANGS | (_IS_TRUNK[:, None] & _ROOT) | (_ROOT[:, None] & _IS_TRUNK)
 _SHARED = _ATTACHED * np.where(np.tri(len(LIMBS), k=-1) > 0, OVER, BENEATH)
-# [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk, and a forearm its hand.
+# [l, m]: limb l gives what is nearer to limb m away. An arm keeps what lies over the trunk.
 _COMPETES = ~np.eye(len(LIMBS), dtype=bool) & ~(_ARM[:, None] & _IS_TRUNK)
-_COMPETES[_FOREARMS, _HANDS] = False
 
 
 @dataclass(frozen=True)
@@ -304,8 +293,7 @@ def _upright(
 ) -> Image:
     """(rows, columns, 4): a limb cut out and turned so that its last joint lies below its first.
 
-    It ends at its own outline, and where another limb is nearer. A hand also ends a little way from its fingers, since
-    a hand that hangs in front of a leg would otherwise bring a piece of the leg.
+    It ends at its own outline, and where another limb is nearer.
 
     Args:
         person: (H, W, 4), from ``_matted``.
@@ -325,12 +313,6 @@ def _upright(
     past = np.maximum(np.maximum(-about.before * height - y, y - length - about.beyond * height), 0)
     radius = about.radius * height
     inside = np.clip((about.reach * radius - np.hypot(past, x)) / (SOFT * radius + 1), 0, 1)
-    lines = [line for line in about.lines if found[list(line)].all()]
-    if lines:
-        before = np.array([(0, -about.before * height), (0, 0)])
-        placed = (xy[np.array(lines)] - first) @ turn  # (N, 2, 2)
-        away = np.min([_radii_away(x, y, line, FINGER * height) for line in (before, *placed)], axis=0)
-        np.minimum(inside, np.clip((1 - away) / SOFT_FINGER + 1, 0, 1), out=inside)
     ends = (xy[ENDS] - first) @ turn  # (L, 2, 2): every limb's joints as (x, y) in the patch
     others = [other for other in np.flatnonzero(found[ENDS].all(axis=1)).tolist() if _COMPETES[limb, other]]
     if others:

@@ -1,7 +1,6 @@
 """The limbs of which true pictures are kept, and what decides how a limb looks in a pose."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everybody_dance.keypoints import Array
-from everybody_dance.skeleton import BONES, FINGERS, LEFT_HAND, MIDDLE_KNUCKLE, MIRROR, RIGHT_HAND, SKULL, Joint
+from everybody_dance.skeleton import BONES, LEFT_HAND, MIRROR, RIGHT_HAND, SKULL, Joint
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,9 @@ class Limb:
         neighbours: a joint as seen from the first end and one as seen from the last, which also decide how it looks.
         turns: weight of its direction in the picture. An arm may be turned by any angle; a foot that points elsewhere
             is seen from another side.
-        bends: weight of where the neighbours are.
-        faces: weight of the direction in which the body faces.
         looks: weight of the direction in which the head looks.
         reach: how far from its bone it is cut out, in radii: there are stout people and wide clothes.
         fingers: weight of where fingertips are.
-        lines: pairs of joints; where there are some, only what is near one of these lines is cut out.
     """
 
     bone: str
@@ -39,40 +35,13 @@ class Limb:
     beyond: float
     neighbours: tuple[int, int]
     turns: float = 0.08
-    bends: float = 1.0
-    faces: float = 1.0
     looks: float = 1.0
     reach: float = 1.1
     fingers: float = 0.0
-    lines: tuple[tuple[int, int], ...] = ()
 
 
-_LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + MIDDLE_KNUCKLE, RIGHT_HAND.start + MIDDLE_KNUCKLE
-
-
-_PALM = ((1, 5), (5, 9), (9, 13), (13, 17), (9, 0), (13, 0))
-
-
-def _hand(side: str, joints: slice) -> Limb:
-    """A hand: its fingers and its two outer knuckles say more about how it looks than the rest of the body does."""
-    knuckles = joints.start + 5, joints.start + 17
-    bones = (*(bone for finger in FINGERS.values() for bone in pairwise(finger)), *_PALM)
-    return Limb(
-        f"{side} hand",
-        longest=0.08,
-        radius=0.036,
-        before=0.03,
-        beyond=0.06,
-        neighbours=knuckles,
-        turns=0.04,
-        bends=2.0,
-        faces=0.25,
-        looks=0.25,
-        reach=1.6,
-        fingers=2.0,
-        lines=tuple((joints.start + first, joints.start + last) for first, last in bones),
-    )
-
+_MIDDLE_KNUCKLE = 9
+_LEFT_KNUCKLE, _RIGHT_KNUCKLE = LEFT_HAND.start + _MIDDLE_KNUCKLE, RIGHT_HAND.start + _MIDDLE_KNUCKLE
 
 LIMBS: tuple[Limb, ...] = (
     Limb("spine", 0.36, 0.12, 0.02, 0.05, (Joint.NOSE, Joint.NOSE), reach=1.2),
@@ -87,23 +56,11 @@ LIMBS: tuple[Limb, ...] = (
     Limb("right upper arm", 0.24, 0.05, 0.02, 0.02, (Joint.NECK, Joint.RIGHT_WRIST)),
     Limb("left forearm", 0.24, 0.038, 0.02, 0.11, (Joint.LEFT_SHOULDER, _LEFT_KNUCKLE), fingers=1.0),
     Limb("right forearm", 0.24, 0.038, 0.02, 0.11, (Joint.RIGHT_SHOULDER, _RIGHT_KNUCKLE), fingers=1.0),
-    _hand("left", LEFT_HAND),
-    _hand("right", RIGHT_HAND),
 )
-"""In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms, hands.
-
-The pictures of a forearm show its hand as well, for poses in which no hand was found.
-"""
+"""In the order in which they are laid, the nearer ones last: trunk, legs, feet, head, arms with their hands."""
 
 TRUNK = 0
 HEAD = next(number for number, limb in enumerate(LIMBS) if limb.bone == "head")
-
-WITHOUT_HANDS = 12
-"""The number of limbs in banks up to format 6, where a hand was only a part of its forearm's pictures."""
-
-_NUMBERS = {limb.bone: number for number, limb in enumerate(LIMBS)}
-HAND_OF = {_NUMBERS[f"{side} forearm"]: _NUMBERS[f"{side} hand"] for side in ("left", "right")}
-"""The hand of each forearm."""
 
 ENDS = np.array([BONES[limb.bone] for limb in LIMBS])
 """int (L, 2): the joints of each limb, of 138 (``with_skull``)."""
@@ -111,8 +68,6 @@ ENDS = np.array([BONES[limb.bone] for limb in LIMBS])
 _NEIGHBOURS = np.array([limb.neighbours for limb in LIMBS])  # (L, 2)
 _FINGERS = np.array([limb.fingers for limb in LIMBS], np.float32)
 _TURNS = np.array([limb.turns for limb in LIMBS], np.float32)
-_BENDS = np.array([limb.bends for limb in LIMBS], np.float32)
-_FACES = np.array([limb.faces for limb in LIMBS], np.float32)
 _LOOKS = np.array([limb.looks for limb in LIMBS], np.float32)
 IN_MIRROR = np.array([ENDS.tolist().index(ends) for ends in np.append(MIRROR, SKULL)[ENDS].tolist()])
 """``IN_MIRROR[l]``: the limb in the place of limb l in a mirror image."""
@@ -138,8 +93,7 @@ def shapes_of(xy: Array, confidence: Array, height: float) -> Array:
 
     Eighteen numbers in body heights: the bone's length (its foreshortening), its direction, its two neighbours along
     and across it, how far left shoulder, hip and ear lie to the right of the right ones and the nose of the neck (the
-    direction in which the person faces), whether the nose is seen, and three fingertips along and across a forearm or
-    hand.
+    direction in which the person faces), whether the nose is seen, and three fingertips along and across a forearm.
 
     Args:
         xy: (N, 138, 2) in pixels (``with_skull``).
@@ -174,13 +128,13 @@ def shapes_of(xy: Array, confidence: Array, height: float) -> Array:
         _LENGTH_WEIGHT * length,
         _TURNS * along[..., 0],
         _TURNS * along[..., 1],
-        *(_BENDS * there for there in seen_from(_NEIGHBOURS[:, 0], first)),
-        *(_BENDS * there for there in seen_from(_NEIGHBOURS[:, 1], last)),
-        _FACING_WEIGHT * _FACES * apart(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER),
-        _FACING_WEIGHT * _FACES * apart(Joint.LEFT_HIP, Joint.RIGHT_HIP),
+        *seen_from(_NEIGHBOURS[:, 0], first),
+        *seen_from(_NEIGHBOURS[:, 1], last),
+        _FACING_WEIGHT * apart(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER),
+        _FACING_WEIGHT * apart(Joint.LEFT_HIP, Joint.RIGHT_HIP),
         _LOOKS * apart(Joint.LEFT_EAR, Joint.RIGHT_EAR),
         _LOOKS * apart(Joint.NOSE, Joint.NECK),
-        _BEHIND * _FACES * nose,
+        _BEHIND * nose,
         *(column for tip in _TIPS for column in finger(tip)),
     ]
     return np.asarray(np.stack(np.broadcast_arrays(*columns), axis=-1), np.float32)
