@@ -16,6 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several test processes with a thread for every core each would only wait for each other. Read when PyTorch loads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+SHARED = "EVERYBODY_DANCE_TESTS_SHARED"
+"""Names the folder that test processes share to a pytest that a test starts."""
+
 FOOTAGE = Path(os.environ.get("EVERYBODY_DANCE_FOOTAGE", Path(__file__).parents[2] / "shared" / "footage"))
 
 
@@ -47,11 +50,14 @@ def findings() -> Iterator[list[Finding]]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """Folder that all test processes of a run share: for what is dear to make and only read."""
+    if SHARED in os.environ:
+        return Path(os.environ[SHARED])
     own = tmp_path_factory.getbasetemp()
-    # Every process of pytest-xdist has a folder of its own in that of the run.
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    # Every process of pytest-xdist has a folder of its own in that of the run. The environment cannot tell whether this
+    # is one: a pytest that a test starts inherits it, and would then share a folder with all runs before it.
+    folder = (own.parent if hasattr(request.config, "workerinput") else own) / "shared"
     folder.mkdir(exist_ok=True)
     return folder
 
